@@ -1,0 +1,1 @@
+"""The constrained UE: firmware for MicroPython boards and the Unix port."""

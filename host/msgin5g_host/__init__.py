@@ -1,0 +1,1 @@
+"""What gateway, server and tools share on CPython: clock, log, configuration, daemon, sockets."""
