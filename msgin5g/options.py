@@ -1,0 +1,110 @@
+"""CoAP option rules (RFC 7252 sections 5.4 and 5.10): what is recognised, and how often."""
+
+from msgin5g.coap import CONTENT_FORMAT, JSON_FORMAT, URI_PATH, encode_options, uint
+
+try:
+    from micropython import const
+except ImportError:
+
+    def const(value):
+        return value
+
+
+_REPEATABLE = const(1 << 24)
+
+
+def rule(shortest, longest, repeatable=False):
+    """Pack an option's length limits in bytes, and whether it may be repeated, into one int."""
+    return (_REPEATABLE if repeatable else 0) | shortest << 12 | longest
+
+
+# What a plain endpoint understands: number -> rule. Proxy-Uri and Proxy-Scheme are left out, an
+# endpoint that is no proxy answers them with 5.05.
+PLAIN = {
+    3: rule(1, 255),  # Uri-Host
+    4: rule(1, 8, True),  # ETag
+    7: rule(0, 2),  # Uri-Port
+    8: rule(0, 255, True),  # Location-Path
+    11: rule(0, 255, True),  # Uri-Path
+    12: rule(0, 2),  # Content-Format
+    14: rule(0, 4),  # Max-Age
+    15: rule(0, 255, True),  # Uri-Query
+    17: rule(0, 2),  # Accept
+    20: rule(0, 255, True),  # Location-Query
+    60: rule(0, 4),  # Size1
+}
+
+_cache = {}
+_MAX_CACHED = const(8)
+
+
+def review(message, known=None):
+    """Return the number of the first critical option that must be refused, or 0.
+
+    An option that is unknown, of a wrong length, or a second copy of one that may not be repeated
+    counts as unrecognised (5.4.1, 5.4.3, 5.4.5): elective ones are taken out of the message.
+    """
+    rules = known or PLAIN
+    previous = -1
+    dropped = False
+    for number, value in message.options:
+        allowed = rules.get(number)
+        if (
+            allowed is None
+            or not (allowed >> 12 & 0xFFF) <= len(value) <= (allowed & 0xFFF)
+            or (number == previous and allowed < _REPEATABLE)
+        ):
+            if number & 1:
+                return number
+            dropped = dropped or allowed is not None
+        previous = number
+    if dropped:
+        _drop(message, rules)
+    return 0
+
+
+def _drop(message, rules):
+    """Take elective options of wrong length and forbidden second copies out of the message."""
+    kept = []
+    previous = -1
+    for number, value in message.options:
+        allowed = rules.get(number)
+        if allowed is None:
+            kept.append((number, value))
+        elif (allowed >> 12 & 0xFFF) <= len(value) <= (allowed & 0xFFF) and (
+            number != previous or allowed >= _REPEATABLE
+        ):
+            kept.append((number, value))
+        previous = number
+    message.options = kept
+
+
+def json_to(path):
+    """Return the encoded options of a request with JSON to `path`, segments joined by "/".
+
+    The last few are kept, so that a device that always asks the same path encodes them once.
+    """
+    encoded = _cache.get(path)
+    if encoded is None:
+        options = path_only(path)
+        options.append((CONTENT_FORMAT, uint(JSON_FORMAT)))
+        encoded = encode_options(options)
+        if len(_cache) >= _MAX_CACHED:
+            _cache.clear()
+        _cache[path] = encoded
+    return encoded
+
+
+def path_only(path):
+    """Return the options of a request without payload to `path`."""
+    return [(URI_PATH, segment.encode()) for segment in path.split("/")] if path else []
+
+
+def format_only(content_format):
+    """Return the encoded options of an answer whose payload has that Content-Format."""
+    if content_format == JSON_FORMAT:
+        return _JSON
+    return encode_options(((CONTENT_FORMAT, uint(content_format)),))
+
+
+_JSON = encode_options(((CONTENT_FORMAT, uint(JSON_FORMAT)),))
