@@ -1,0 +1,70 @@
+"""One line per event, for people or for programs."""
+
+import json
+import sys
+from typing import Any, TextIO
+
+from msgin5g_host.clock import Clock, iso
+
+_MAX_TEXT = 400
+
+
+class EventLog:
+    """Write events of one role.
+
+    json: one object per line instead of text. messages: also print every protocol message, which
+    is for demos and debugging and slow at high rates. A reader that goes away is no error.
+    """
+
+    def __init__(
+        self,
+        role: str,
+        json: bool = False,
+        stream: TextIO | None = None,
+        messages: bool = False,
+        clock: Clock | None = None,
+    ) -> None:
+        self.messages = messages
+        self._role = role
+        self._json = json
+        self._stream = stream or sys.stdout
+        self._clock = clock or Clock()
+        self._open = True
+
+    def event(self, name: str, **fields: Any) -> None:
+        """Write one event; fields that are None are left out."""
+        if not self._open:
+            return
+        moment = iso(self._clock.now())
+        given = {key: value for key, value in fields.items() if value is not None}
+        if self._json:
+            line = json.dumps(
+                {"t": moment, "role": self._role, "event": name, **given}, default=str
+            )
+        else:
+            words = " ".join(f"{key}={_text(value)}" for key, value in given.items())
+            line = f"{moment[11:23]} {self._role:8} {name:15} {words}".rstrip()
+        try:
+            self._stream.write(line + "\n")
+            self._stream.flush()
+        except (BrokenPipeError, ValueError):
+            self._open = False
+
+    def message(self, direction: str, iface: str, what: str, **fields: Any) -> None:
+        """Write a protocol message that passed: direction "rx" or "tx", iface "MSGin5G-6", …"""
+        if self.messages:
+            self.event("message", direction=direction, iface=iface, what=what, **fields)
+
+
+def _text(value: Any) -> str:
+    """A field for a person: control characters escaped, quoted if it has spaces, cut if long."""
+    if isinstance(value, list | tuple):
+        return ",".join(_text(one) for one in value)
+    if isinstance(value, float):
+        return f"{value:g}"
+    text = str(value)
+    if len(text) > _MAX_TEXT:
+        text = text[:_MAX_TEXT] + "…"
+    if not text.isprintable() or " " in text or not text:
+        return json.dumps(text, ensure_ascii=False)
+    return text
