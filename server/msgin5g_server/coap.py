@@ -1,0 +1,162 @@
+"""The Server's CoAP side (MSGin5G-1): one UDP socket, one endpoint, aiocoap above it.
+
+A POST that fits one datagram goes straight from the exchange layer to `ServerCore`: its answer
+leaves on the acknowledgement, after one commit for the whole batch of datagrams. All else, such as
+block-wise bulk requests and `/.well-known/core`, takes the way through aiocoap's Site to the same
+core. Which way a request takes never changes what it does.
+"""
+
+import asyncio
+import random
+from collections.abc import Callable
+from typing import Any
+
+from aiocoap import Code, Message, resource
+
+from msgin5g import coap
+from msgin5g.exchange import REQUEST, Endpoint, Incoming, Params
+from msgin5g_host.aiocoap_transport import RULES, create_context
+from msgin5g_host.clock import Clock
+from msgin5g_host.log import EventLog
+from msgin5g_host.udp import UdpSocket, open_socket
+from msgin5g_server.blockwise import AnswerBlocks, RequestBlocks
+from msgin5g_server.core import ServerCore
+from msgin5g_server.registry import StoreError
+
+MAX_DATAGRAM_BYTES = 16 * 1024
+_BLOCK_OPTIONS = (coap.BLOCK1, coap.BLOCK2)
+_UNAVAILABLE = b"the registry cannot be written, try again later"
+
+
+def check_formats(message: coap.Message) -> tuple[int, bytes] | None:
+    """Return the (code, text) that refuses a request's formats, or None if they are JSON."""
+    given = message.uint(coap.CONTENT_FORMAT)
+    if given not in (None, coap.JSON_FORMAT):
+        return coap.UNSUPPORTED_FORMAT, b"Content-Format: 50 (application/json) is understood"
+    accept = message.uint(coap.ACCEPT)
+    if accept not in (None, coap.JSON_FORMAT):
+        return coap.NOT_ACCEPTABLE, b"Accept: answers are 50 (application/json)"
+    return None
+
+
+class CoapServer:
+    """Serve MSGin5G-1 on one address; `address` is the bound one."""
+
+    def __init__(
+        self, host: str, port: int, core: ServerCore, clock: Clock, log: EventLog
+    ) -> None:
+        self._core = core
+        self._clock = clock
+        self._log = log
+        self._answers: list[tuple[Incoming, int, bytes]] = []
+        self._after_commit: list[Callable[[bool], None]] = []
+        params = Params(max_datagram_bytes=MAX_DATAGRAM_BYTES)
+        self.endpoint = Endpoint(random.SystemRandom().randrange, params, known=RULES)
+        site = resource.Site()
+        entry = _Entry(self)
+        site.add_resource([".well-known", "core"], _links(site))
+        site.add_resource(["msgin5g"], entry)
+        site.add_resource([], entry)
+        self._context, self._transport = create_context(self.endpoint, site)
+        self._udp = UdpSocket(
+            open_socket(host, port), self.endpoint, clock, self._on_event, self._before_send
+        )
+        self._transport.attach(self._udp, clock.now)
+
+    @property
+    def address(self) -> tuple[str, int]:
+        return self._udp.address
+
+    async def close(self) -> None:
+        """Stop serving; what was answered is on disk."""
+        await self._context.shutdown()
+        self._udp.close()
+
+    def expire(self, now: int) -> None:
+        """End registrations whose time is over."""
+        self._core.expire(now)
+        try:
+            self._core.commit()
+        except StoreError as problem:
+            self._core.rollback()
+            self._log.event("store-failed", reason=str(problem))
+
+    def handle_later(self, payload: bytes, peer: Any) -> "asyncio.Future[tuple[int, bytes]]":
+        """Handle a request that came through aiocoap; the result is durable when it is there."""
+        done: asyncio.Future[tuple[int, bytes]] = asyncio.get_running_loop().create_future()
+        now = self._clock.now()
+        answer = self._handle(payload, peer, now)
+
+        def finish(stored: bool) -> None:
+            if not done.done():
+                done.set_result(answer if stored else (coap.UNAVAILABLE, _UNAVAILABLE))
+
+        self._after_commit.append(finish)
+        asyncio.get_running_loop().call_soon(self._udp.flush)
+        return done
+
+    def _on_event(self, event: tuple[Any, ...], now: int) -> None:
+        if event[0] == REQUEST:
+            incoming: Incoming = event[1]
+            message = incoming.message
+            if message.code == coap.POST and not any(
+                number in _BLOCK_OPTIONS for number, _ in message.options
+            ):
+                refusal = check_formats(message)
+                if refusal is None:
+                    refusal = self._handle(message.payload, incoming.peer, now)
+                self._answers.append((incoming, *refusal))
+                return
+        self._transport.on_event(event, now)
+
+    def _handle(self, payload: bytes, peer: Any, now: int) -> tuple[int, bytes]:
+        return self._core.handle(payload, f"{peer[0]}:{peer[1]}", now)
+
+    def _before_send(self, now: int) -> None:
+        answers = self._answers
+        if not answers and not self._after_commit:
+            return
+        stored = True
+        try:
+            self._core.commit()
+        except StoreError as problem:
+            stored = False
+            self._core.rollback()
+            self._log.event("store-failed", reason=str(problem))
+        respond = self.endpoint.respond
+        for incoming, code, payload in answers:
+            if not stored:
+                respond(incoming, coap.UNAVAILABLE, _UNAVAILABLE, now, options=b"")
+            elif code < coap.BAD_REQUEST:
+                respond(incoming, code, payload, now)
+            else:
+                # A diagnostic payload is plain text without Content-Format (RFC 7252 5.5.2).
+                respond(incoming, code, payload, now, options=b"")
+        answers.clear()
+        waiting, self._after_commit = self._after_commit, []
+        for finish in waiting:
+            finish(stored)
+
+
+class _Entry(resource.Resource):  # type: ignore[misc]
+    """The POST resource of the Server for requests that need aiocoap."""
+
+    ct = coap.JSON_FORMAT
+    rt = "msgin5g"
+
+    def __init__(self, server: CoapServer) -> None:
+        super().__init__()
+        self._block1 = RequestBlocks()
+        self._block2 = AnswerBlocks()
+        self._server = server
+
+    async def render_post(self, request: Any) -> Any:
+        code, payload = await self._server.handle_later(request.payload, request.remote.sockaddr)
+        answer = Message(code=Code(code), payload=payload)
+        if code < coap.BAD_REQUEST:
+            answer.opt.content_format = coap.JSON_FORMAT
+        return answer
+
+
+def _links(site: Any) -> Any:
+    return resource.WKCResource(site.get_resources_as_linkheader, impl_info=None)

@@ -1,0 +1,111 @@
+"""`msgin5g server`: the MSGin5G Server as a process."""
+
+import argparse
+import asyncio
+import gc
+import os
+import sys
+
+from msgin5g_host import daemon
+from msgin5g_host.clock import Clock
+from msgin5g_host.config import (
+    ConfigError,
+    Settings,
+    add_flags,
+    given_flags,
+    load,
+    parse_address,
+)
+from msgin5g_host.log import EventLog
+from msgin5g_server.coap import CoapServer
+from msgin5g_server.config import KEYS, TABLES
+from msgin5g_server.core import ServerCore
+from msgin5g_server.http import HttpServer
+from msgin5g_server.registry import Registry, StoreError
+
+_EXPIRY_CHECK_S = 1.0
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of `msgin5g server`."""
+    parser.description = (
+        "Run the MSGin5G Server: CoAP for UEs and gateways (MSGin5G-1), HTTP for people."
+    )
+    parser.add_argument("-c", "--config", metavar="FILE", help="configuration, see server.toml")
+    parser.add_argument("--json", action="store_true", help="log one JSON object per event")
+    parser.add_argument(
+        "--print-config", action="store_true", help="print the merged configuration and end"
+    )
+    add_flags(parser, KEYS)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the server until SIGTERM; returns the exit code."""
+    try:
+        settings = load(KEYS, TABLES, args.config, os.environ, given_flags(args, KEYS))
+    except ConfigError as problem:
+        print(f"msgin5g server: {problem}", file=sys.stderr)
+        return 2
+    if args.print_config:
+        print(settings.describe())
+        return 0
+    try:
+        return daemon.run(lambda stop: _serve(settings, args.json, stop))
+    except StoreError as problem:
+        print(f"msgin5g server: {problem}", file=sys.stderr)
+        return 1
+
+
+async def _serve(settings: Settings, as_json: bool, stop: asyncio.Event) -> None:
+    clock = Clock()
+    log = EventLog("server", as_json, messages=settings["server.log_messages"], clock=clock)
+    registry = Registry(settings["server.data"], settings["server.max_registrations"])
+    core = ServerCore(settings, registry, log)
+    coap = http = None
+    try:
+        coap = CoapServer(*parse_address(settings["server.bind"]), core, clock, log)
+        where = settings["server.http"]
+        if where:
+            http = HttpServer(core, clock, lambda: coap.endpoint.counters)
+            await http.start(*parse_address(where))
+        log.event(
+            "ready",
+            coap=_text(coap.address),
+            http=_text(http.address) if http else None,
+            data=settings["server.data"],
+            registered=len(registry),
+            open=settings["server.open"] or None,
+        )
+        _tune_collector()
+        await _expire_until(stop, coap, clock)
+    finally:
+        if http is not None:
+            await http.close()
+        if coap is not None:
+            await coap.close()
+        registry.close()
+        log.event("stopped")
+
+
+async def _expire_until(stop: asyncio.Event, coap: CoapServer, clock: Clock) -> None:
+    while not stop.is_set():
+        coap.expire(clock.now())
+        try:
+            await asyncio.wait_for(stop.wait(), _EXPIRY_CHECK_S)
+        except TimeoutError:
+            continue
+
+
+def _tune_collector() -> None:
+    """Keep what lives for the whole run out of the collector, and collect the old rarely.
+
+    Requests leave no reference cycles; a full pass over the registry would only stall the loop.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 50, 1000)
+
+
+def _text(address: tuple[str, int]) -> str:
+    host, port = address
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
