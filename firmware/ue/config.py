@@ -1,0 +1,102 @@
+"""The UE's configuration: a JSON file with the key names that gateway and server use."""
+
+import json
+
+from msgin5g import gaps
+
+# key: default. The type of the default is the type that is wanted.
+_DEFAULTS = (
+    ("ue_service_id", ""),
+    ("ue_id", ""),
+    ("service_id", gaps.SERVICE_ID),
+    ("link", "udp://127.0.0.1:65402"),
+    ("server_host", ""),
+    ("path", gaps.PATH),
+    ("urgent", False),
+    ("wait_s", 5),
+    ("gateway_time_s", 3600),
+    ("refresh_s", 1800),
+    ("stay_s", 0),
+    ("away_s", 0),
+    ("profile", {}),
+    ("state_file", ""),
+    ("ack_timeout_ms", 2000),
+    ("max_retransmit", 4),
+    ("answer_margin_s", 10),
+    ("backoff_min_s", 2),
+    ("backoff_max_s", 120),
+    ("refused_retry_s", 300),
+    ("json", False),
+)
+
+
+class ConfigError(Exception):
+    """The configuration cannot be used; the text says which key, why and what to do."""
+
+
+def defaults():
+    """Return the configuration that holds when a file says nothing."""
+    return {key: value.copy() if isinstance(value, dict) else value for key, value in _DEFAULTS}
+
+
+def load(path):
+    """Return the configuration in a JSON file. Raises ConfigError."""
+    try:
+        with open(path) as file:
+            given = json.load(file)
+    except OSError as problem:
+        raise ConfigError("%s: cannot be read (%s)" % (path, problem))
+    except ValueError:
+        raise ConfigError("%s: is not valid JSON" % path)
+    return merge(given, path)
+
+
+def merge(given, where="config"):
+    """Return the defaults with `given` over them. Raises ConfigError."""
+    if not isinstance(given, dict):
+        raise ConfigError("%s: an object {...} is wanted" % where)
+    config = defaults()
+    for key in given:
+        if key not in config:
+            raise ConfigError(
+                "%s: unknown key '%s'; did you mean '%s'?" % (where, key, nearest(key, config))
+            )
+        value, wanted = given[key], config[key]
+        if type(value) is not type(wanted):
+            raise ConfigError(
+                "%s: %s: %s is wanted, not %r" % (where, key, _kind(wanted), value)
+            )
+        if isinstance(value, int) and value < 0:
+            raise ConfigError("%s: %s: a number from 0 is wanted, not %d" % (where, key, value))
+        config[key] = value
+    if ":" not in config["ue_service_id"]:
+        raise ConfigError(
+            "%s: ue_service_id: the UE's URI is wanted, such as urn:example:ue:1" % where
+        )
+    if not config["backoff_min_s"] or config["backoff_max_s"] < config["backoff_min_s"]:
+        raise ConfigError("%s: backoff_min_s is at least 1 and at most backoff_max_s" % where)
+    return config
+
+
+def nearest(word, known):
+    """Return the known word with the smallest edit distance."""
+    best, least = "", 1000
+    for candidate in known:
+        row = list(range(len(candidate) + 1))
+        for i, letter in enumerate(word):
+            before, row[0] = row[0], i + 1
+            for j, other in enumerate(candidate):
+                change = before + (letter != other)
+                before = row[j + 1]
+                row[j + 1] = min(change, row[j] + 1, before + 1)
+        if row[-1] < least or (row[-1] == least and candidate < best):
+            best, least = candidate, row[-1]
+    return best
+
+
+def _kind(value):
+    if isinstance(value, bool):
+        return "true or false"
+    if isinstance(value, int):
+        return "a whole number"
+    return "an object" if isinstance(value, dict) else "a string"

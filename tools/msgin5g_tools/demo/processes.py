@@ -1,0 +1,191 @@
+"""The processes of the demo: started in order, read line by line, ended together."""
+
+import asyncio
+import contextlib
+import json
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from msgin5g_tools.micropython import MicroPythonMissing, ue_command, ue_environment
+
+Event = dict[str, Any]
+
+_READY_TIMEOUT_S = 15.0
+_END_TIMEOUT_S = 6.0
+_GATEWAY = "urn:example:gw:1"
+_NAMES = ("kitchen", "garden", "cellar", "attic", "barn", "gate", "pond", "roof")
+
+
+class DemoError(Exception):
+    """The demo cannot run; the text says why and what to do."""
+
+
+class DemoWorld:
+    """One server, one gateway and some UEs with short timers, all on loopback.
+
+    folder: where configuration and data go. seconds: how long, 0 for until cancelled. The UEs
+    stay for a while, de-register, and come back, so that every procedure is seen again and again.
+    """
+
+    def __init__(self, folder: Path, count: int, seconds: float) -> None:
+        self._folder = folder
+        self._count = count
+        self._seconds = seconds
+        self._processes: list[asyncio.subprocess.Process] = []
+        self._readers: list[asyncio.Task[None]] = []
+
+    async def run(self, take: Callable[[Event], None]) -> None:
+        """Run until the time is over, Ctrl-C, or a process dies; `take` gets every event."""
+        stop = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, stop.set)
+        try:
+            await self._start(take)
+            ends = [asyncio.create_task(process.wait()) for process in self._processes]
+            waits: list[asyncio.Task[Any]] = [*ends, asyncio.create_task(stop.wait())]
+            done, _ = await asyncio.wait(
+                waits, timeout=self._seconds or None, return_when=asyncio.FIRST_COMPLETED
+            )
+            for waiting in waits:
+                waiting.cancel()
+            if any(end in done for end in ends) and not stop.is_set():
+                raise DemoError("a process ended by itself; run with --keep DIR and look there")
+        finally:
+            await self._end()
+
+    async def _start(self, take: Callable[[Event], None]) -> None:
+        command = [sys.executable, "-m", "msgin5g_tools.cli"]
+        server_file, gateway_file = self._write_host_files()
+        server = await self._spawn(
+            [*command, "server", "-c", server_file, "--json", "--log-messages"], take
+        )
+        ready = await self._ready(server, "server")
+        gateway = await self._spawn(
+            [
+                *command,
+                *("gateway", "-c", gateway_file, "--json", "--log-messages"),
+                *("--server", f"coap://{ready['coap']}"),
+            ],
+            take,
+        )
+        link = (await self._ready(gateway, "gateway"))["links"][0]
+        for number in range(self._count):
+            try:
+                argv = ue_command(self._write_ue_file(number, link))
+                await self._spawn(argv, take, ue_environment())
+            except MicroPythonMissing as problem:
+                raise DemoError(str(problem)) from None
+
+    async def _spawn(
+        self,
+        argv: list[str],
+        take: Callable[[Event], None],
+        environment: dict[str, str] | None = None,
+    ) -> "asyncio.Future[Event]":
+        process = await asyncio.create_subprocess_exec(
+            *argv,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+            env=environment,
+            start_new_session=True,
+        )
+        self._processes.append(process)
+        ready: asyncio.Future[Event] = asyncio.get_running_loop().create_future()
+
+        async def read() -> None:
+            assert process.stdout is not None
+            last = ""
+            async for raw in process.stdout:
+                last = raw.decode(errors="replace").rstrip()
+                try:
+                    event = json.loads(last)
+                except ValueError:
+                    event = {"event": "output", "text": last}
+                if event.get("event") == "ready" and not ready.done():
+                    ready.set_result(event)
+                take(event)
+            if not ready.done():
+                ready.set_exception(DemoError(f"{argv[-1]} ended at once: {last}"))
+                ready.exception()
+
+        self._readers.append(asyncio.create_task(read()))
+        return ready
+
+    async def _ready(self, ready: "asyncio.Future[Event]", role: str) -> Event:
+        try:
+            return await asyncio.wait_for(asyncio.shield(ready), _READY_TIMEOUT_S)
+        except TimeoutError:
+            raise DemoError(f"the {role} was not ready within {_READY_TIMEOUT_S:.0f} s") from None
+
+    async def _end(self) -> None:
+        # The UEs first, so that nobody talks to a gateway that is gone.
+        for process in reversed(self._processes):
+            with contextlib.suppress(ProcessLookupError):
+                process.send_signal(signal.SIGTERM)
+        waits = [asyncio.create_task(process.wait()) for process in self._processes]
+        if waits:
+            _, late = await asyncio.wait(waits, timeout=_END_TIMEOUT_S)
+            if late:
+                for process in self._processes:
+                    with contextlib.suppress(ProcessLookupError):
+                        process.kill()
+                await asyncio.wait(late)
+        if self._readers:
+            await asyncio.wait(self._readers, timeout=1)
+        for reader in self._readers:
+            reader.cancel()
+
+    def _ue_id(self, number: int) -> str:
+        name = _NAMES[number % len(_NAMES)] + (str(number // len(_NAMES) + 1) if number > 7 else "")
+        return f"urn:example:ue:{name}"
+
+    def _write_host_files(self) -> tuple[str, str]:
+        server = [
+            "[server]",
+            'bind = "127.0.0.1:0"',
+            'http = "127.0.0.1:0"',
+            f"data = {json.dumps(str(self._folder / 'server'))}",
+            "registration_lifetime_s = 20",
+            "[[ue]]",
+            f'ue_service_id = "{_GATEWAY}"',
+        ]
+        gateway = [
+            "[gateway]",
+            f'ue_service_id = "{_GATEWAY}"',
+            f"data = {json.dumps(str(self._folder / 'gateway'))}",
+            'links = ["udp://127.0.0.1:0"]',
+            "[bulk]",
+            "interval_s = 2.0",
+            "default_wait_s = 2.0",
+        ]
+        for number in range(self._count):
+            ue = self._ue_id(number)
+            server += ["[[ue]]", f'ue_service_id = "{ue}"', f'gateway = "{_GATEWAY}"']
+            gateway += ["[[ue]]", f'ue_service_id = "{ue}"']
+        files = self._folder / "server.toml", self._folder / "gateway.toml"
+        files[0].write_text("\n".join(server) + "\n")
+        files[1].write_text("\n".join(gateway) + "\n")
+        return str(files[0]), str(files[1])
+
+    def _write_ue_file(self, number: int, link: str) -> str:
+        file = self._folder / f"ue{number + 1}.json"
+        settings = {
+            "ue_service_id": self._ue_id(number),
+            "link": link,
+            "wait_s": 2,
+            "gateway_time_s": 12,
+            "refresh_s": 7,
+            "stay_s": 13,
+            "away_s": 4,
+            "backoff_min_s": 1,
+            "backoff_max_s": 5,
+            "state_file": str(self._folder / f"ue{number + 1}.state"),
+            "json": True,
+        }
+        file.write_text(json.dumps(settings, indent=2) + "\n")
+        return str(file)

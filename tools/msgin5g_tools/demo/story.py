@@ -1,0 +1,82 @@
+"""What the demo tells: who is in which state, and the messages that passed."""
+
+from collections import Counter, deque
+from typing import Any
+
+Event = dict[str, Any]
+
+_SHOWN_MESSAGES = 14
+_BULK = ("BREG", "DEREG")
+
+
+class UeLine:
+    """One UE as the table shows it."""
+
+    def __init__(self, ue: str) -> None:
+        self.ue = ue
+        self.state = "starting"
+        self.note = ""
+        self.registered = 0
+        self.refreshed = 0
+        self.deregistered = 0
+
+
+class Story:
+    """Everything that the events said so far, bounded."""
+
+    def __init__(self) -> None:
+        self.ues: dict[str, UeLine] = {}
+        self.messages: deque[Event] = deque(maxlen=_SHOWN_MESSAGES)
+        self.counts: Counter[str] = Counter()
+        self.server = "starting"
+        self.gateway = "starting"
+        self.http = ""
+        self.problems: deque[str] = deque(maxlen=3)
+
+    def take(self, event: Event) -> None:
+        """Take one event of any process."""
+        kind, role = event.get("event"), event.get("role")
+        if kind == "output":
+            self.problems.append(str(event["text"]))
+        elif kind == "ready" and role == "server":
+            self.server, self.http = str(event.get("coap")), str(event.get("http") or "")
+        elif kind == "ready" and role == "gateway":
+            self.gateway = ", ".join(event.get("links", []))
+        elif kind == "message":
+            self.messages.append(event)
+            self.counts[f"{event.get('iface')} {event.get('what')}"] += 1
+        elif kind == "state" and role == "ue":
+            self._state(event)
+
+    def everyone_registered(self, count: int) -> bool:
+        """Tell whether all `count` UEs were registered at least once."""
+        return len(self.ues) == count and all(line.registered for line in self.ues.values())
+
+    def summary(self) -> Event:
+        """Return the closing event."""
+        return {
+            "event": "summary",
+            "role": "demo",
+            "ues": {
+                line.ue: {
+                    "registered": line.registered,
+                    "refreshed": line.refreshed,
+                    "deregistered": line.deregistered,
+                    "state": line.state,
+                }
+                for line in self.ues.values()
+            },
+            "messages": dict(sorted(self.counts.items())),
+        }
+
+    def _state(self, event: Event) -> None:
+        line = self.ues.setdefault(str(event["ue"]), UeLine(str(event["ue"])))
+        line.state = str(event["state"])
+        line.note = str(event.get("cause") or event.get("reason") or "")
+        if line.state == "registered":
+            if event.get("refresh"):
+                line.refreshed += 1
+            else:
+                line.registered += 1
+        elif line.state == "deregistered":
+            line.deregistered += 1

