@@ -6,7 +6,9 @@ error that names the nearest known one, a wrong value one that says where it sta
 
 import argparse
 import difflib
+import ipaddress
 import json
+import math
 import tomllib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -26,8 +28,8 @@ class ConfigError(Exception):
 class Key:
     """One key: name "table.key", kind (str, int, float, bool, or list of strings), default.
 
-    required: in an array of tables the key must be there. check: raises ValueError for a value
-    that cannot be used. secret: never printed.
+    required: it must be given, there is no default. check: raises ValueError for a value that
+    cannot be used (for a list, for one of its items). secret: never printed.
     """
 
     name: str
@@ -48,7 +50,14 @@ class Key:
 
     @property
     def flag(self) -> str:
-        return "--" + self.key.replace("_", "-")
+        """The command-line option; that of a list names one item: links -> --link."""
+        name = self.key.removesuffix("s") if self.kind is list else self.key
+        return "--" + name.replace("_", "-")
+
+    @property
+    def variable(self) -> str:
+        """The environment variable."""
+        return f"{_PREFIX}{self.table}_{self.key}".upper()
 
 
 @dataclass(frozen=True)
@@ -85,7 +94,10 @@ class Settings:
             if name.partition(".")[0] != table:
                 table = name.partition(".")[0]
                 lines.append(f"[{table}]")
-            lines.append(f"{name.partition('.')[2]} = {_toml(value)}  # {self.sources[name]}")
+            key = name.partition(".")[2]
+            shown = '"…"' if name in self.secrets and value else _toml(value)
+            comment = "" if value is not None else "# "
+            lines.append(f"{comment}{key} = {shown}  # {self.sources[name]}")
         for table, rows in self.rows.items():
             for row in rows:
                 lines.append(f"[[{table}]]")
@@ -115,21 +127,26 @@ def load(
     sources: dict[str, str] = {}
     _check_environment(environ, sections, known)
     for key in keys:
-        variable = f"{_PREFIX}{key.table}_{key.key}".upper()
         table = document.get(key.table, {})
         if key.name in flags:
-            where, value, source = f"{key.flag}", flags[key.name], "flag"
-        elif variable in environ:
-            where, source = variable, "environment"
-            value = _from_text(key, environ[variable], where)
+            where, value, source = key.flag, flags[key.name], "flag"
+        elif key.variable in environ:
+            where, source = key.variable, "environment"
+            value = _from_text(key, environ[where], where)
         elif key.key in table:
             where, value, source = f"{path}: [{key.table}] {key.key}", table[key.key], "file"
+        elif key.required:
+            raise ConfigError(
+                f"{key.name} is missing ({key.help}): give {key.flag}, {key.variable}, or "
+                f"{key.key} under [{key.table}] in the file named with -c"
+            )
         else:
             where, value, source = key.name, key.default, "default"
         values[key.name] = _checked(key, value, where) if source != "default" else value
         sources[key.name] = source
     rows = {table.name: _rows(path, document.get(table.name, []), table) for table in tables}
-    secrets = frozenset(key.name for table in tables for key in table.keys if key.secret)
+    every = [*keys, *(key for table in tables for key in table.keys)]
+    secrets = frozenset(key.name for key in every if key.secret)
     return Settings(values, sources, rows, secrets)
 
 
@@ -142,9 +159,12 @@ def add_flags(parser: argparse.ArgumentParser, keys: Iterable[Key]) -> None:
                 key.flag, dest=key.name, action=argparse.BooleanOptionalAction, help=text
             )
         elif key.kind is list:
-            flag = key.flag.removesuffix("s")
             parser.add_argument(
-                flag, dest=key.name, action="append", metavar="VALUE", help=text + " (repeatable)"
+                key.flag,
+                dest=key.name,
+                action="append",
+                metavar="VALUE",
+                help=text + " (repeatable)",
             )
         else:
             parser.add_argument(
@@ -167,9 +187,10 @@ def parse_address(text: str) -> tuple[str, int]:
     host, colon, port = text.rpartition(":")
     if host.startswith("[") and host.endswith("]"):
         host = host[1:-1]
+        ipaddress.IPv6Address(host)
     elif ":" in host:
         raise ValueError("write an IPv6 address in brackets: [::1]:65401")
-    if not colon or not host:
+    if not colon or not host or " " in host:
         raise ValueError("host:port is wanted, such as 127.0.0.1:65401")
     if not port.isascii() or not port.isdigit() or int(port) > 65535:
         raise ValueError(f"a port is a number from 0 to 65535, not {port!r}")
@@ -201,7 +222,9 @@ def _read(path: str | None) -> dict[str, Any]:
     try:
         return tomllib.loads(Path(path).read_text(encoding="utf-8"))
     except OSError as problem:
-        raise ConfigError(f"{path}: cannot be read: {problem.strerror}") from None
+        raise ConfigError(
+            f"{path}: cannot be read: {problem.strerror}; check the path given with -c"
+        ) from None
     except UnicodeDecodeError:
         raise ConfigError(f"{path}: is not UTF-8 text") from None
     except tomllib.TOMLDecodeError as problem:
@@ -220,6 +243,11 @@ def _check_names(
         if name in arrays:
             continue
         if name not in sections:
+            if not isinstance(content, dict | list):
+                raise ConfigError(
+                    f"{path}: the key {name!r} stands outside of any table; write it below "
+                    + " or ".join(f"[{one}]" for one in sorted(sections))
+                )
             hint = _nearest(name, [*sections, *arrays])
             raise ConfigError(f"{path}: unknown table [{name}]{hint}")
         if not isinstance(content, dict):
@@ -233,7 +261,7 @@ def _check_names(
 def _check_environment(
     environ: Mapping[str, str], sections: set[str], known: dict[str, Key]
 ) -> None:
-    names = {f"{_PREFIX}{key.table}_{key.key}".upper() for key in known.values()}
+    names = {key.variable for key in known.values()}
     for variable in environ:
         if variable in names or variable in _OWN_VARIABLES:
             continue
@@ -262,9 +290,10 @@ def _rows(path: str | None, content: Any, table: Table) -> list[dict[str, Any]]:
             else:
                 row[name] = key.default
         identity = row[table.identity]
-        if identity in seen:
+        if identity is not None and identity in seen:
             raise ConfigError(
-                f"{where}: {table.identity} {identity!r} is in number {seen[identity]} already"
+                f"{where}: {table.identity} {identity!r} is in number {seen[identity]} already; "
+                "remove one of the two"
             )
         seen[identity] = number
         rows.append(row)
@@ -276,9 +305,11 @@ def _checked(key: Key, value: Any, where: str) -> Any:
         value = float(value)
     if key.kind is list:
         if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
-            raise ConfigError(f"{where}: a list of strings is wanted, not {value!r}")
+            raise ConfigError(f"{where}: a list of strings is wanted, not {_shown(value)}")
     elif type(value) is not key.kind:
-        raise ConfigError(f"{where}: {_KIND_NAMES[key.kind]} is wanted, not {value!r}")
+        raise ConfigError(f"{where}: {_KIND_NAMES[key.kind]} is wanted, not {_shown(value)}")
+    elif isinstance(value, float) and not math.isfinite(value):
+        raise ConfigError(f"{where}: a finite number is wanted, not {value}")
     if key.check is not None:
         for one in value if key.kind is list else [value]:
             try:
@@ -308,7 +339,13 @@ def _nearest(name: str, known: Iterable[str]) -> str:
     return "; known are " + ", ".join(sorted(known))
 
 
+def _shown(value: Any) -> str:
+    """A value of the wrong type as it stands in the file, cut if long."""
+    text = _toml(value) if isinstance(value, str | bool | int | float | list) else repr(value)
+    return text if len(text) <= 60 else text[:60] + "…"
+
+
 def _toml(value: Any) -> str:
     if isinstance(value, float):
         return repr(value)
-    return json.dumps(value, ensure_ascii=False)
+    return json.dumps(value, ensure_ascii=False, default=str)

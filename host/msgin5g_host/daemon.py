@@ -7,24 +7,28 @@ import sys
 from collections.abc import Awaitable, Callable
 
 END_WITHIN_S = 5.0
+_CANCEL_AFTER_S = 4.0
+_CANCEL_WAIT_S = 0.5
 
 
 def run(main: Callable[[asyncio.Event], Awaitable[None]]) -> int:
     """Run `main(stop)`; `stop` is set by SIGTERM or SIGINT. Returns the exit code.
 
-    0 for a clean end, 1 when an exception ended it, printed as one line on standard error
-    (with MSGIN5G_DEBUG=1 the traceback).
+    `main` has 4 s to end after `stop`, then it is cancelled; what ignores even that is cut off
+    when END_WITHIN_S have passed. 0 for an end by signal or by itself, 1 when an exception ended
+    it, printed as one line on standard error (with MSGIN5G_DEBUG=1 the traceback).
     """
     try:
         asyncio.run(_run(main))
     except KeyboardInterrupt:
         return 0
-    except Exception as problem:
+    except (Exception, asyncio.CancelledError) as problem:
         if os.environ.get("MSGIN5G_DEBUG") == "1":
             raise
-        name = "" if isinstance(problem, OSError) else f"{type(problem).__name__}: "
-        print(f"msgin5g: {name}{problem}", file=sys.stderr)
+        print(f"msgin5g: {_line(problem)}", file=sys.stderr)
         return 1
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
     return 0
 
 
@@ -38,9 +42,25 @@ async def _run(main: Callable[[asyncio.Event], Awaitable[None]]) -> None:
     await asyncio.wait((work, ending), return_when=asyncio.FIRST_COMPLETED)
     ending.cancel()
     if not work.done():
-        await asyncio.wait((work,), timeout=END_WITHIN_S)
+        # Tasks that swallow their cancellation and threads that hang would keep the process.
+        signal.signal(signal.SIGALRM, _cut_off)
+        signal.setitimer(signal.ITIMER_REAL, END_WITHIN_S)
+        await asyncio.wait((work,), timeout=_CANCEL_AFTER_S)
         if not work.done():
             work.cancel()
-            await asyncio.wait((work,), timeout=1)
-            return
+            await asyncio.wait((work,), timeout=_CANCEL_WAIT_S)
+            if not work.done() or work.cancelled():
+                return
     await work
+
+
+def _cut_off(_number: int, _frame: object) -> None:
+    os._exit(0)
+
+
+def _line(problem: BaseException) -> str:
+    """One line that says what went wrong; the type only where the text alone would not do."""
+    text = " ".join(str(problem).split())
+    if isinstance(problem, OSError) and text:
+        return text
+    return f"{type(problem).__name__}: {text}" if text else type(problem).__name__

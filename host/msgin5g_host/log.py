@@ -1,6 +1,8 @@
 """One line per event, for people or for programs."""
 
 import json
+import math
+import os
 import sys
 from typing import Any, TextIO
 
@@ -31,40 +33,72 @@ class EventLog:
         self._clock = clock or Clock()
         self._open = True
 
-    def event(self, name: str, **fields: Any) -> None:
+    def event(self, name: str, /, **fields: Any) -> None:
         """Write one event; fields that are None are left out."""
         if not self._open:
             return
         moment = iso(self._clock.now())
         given = {key: value for key, value in fields.items() if value is not None}
         if self._json:
-            line = json.dumps(
-                {"t": moment, "role": self._role, "event": name, **given}, default=str
-            )
+            head = {"t": moment, "role": self._role, "event": name}
+            plain = {key: _plain(value) for key, value in given.items()}
+            line = json.dumps({**head, **plain, **head})
         else:
             words = " ".join(f"{key}={_text(value)}" for key, value in given.items())
             line = f"{moment[11:23]} {self._role:8} {name:15} {words}".rstrip()
-        try:
-            self._stream.write(line + "\n")
-            self._stream.flush()
-        except (BrokenPipeError, ValueError):
-            self._open = False
+        self._write(line + "\n")
 
     def message(self, direction: str, iface: str, what: str, **fields: Any) -> None:
         """Write a protocol message that passed: direction "rx" or "tx", iface "MSGin5G-6", …"""
         if self.messages:
             self.event("message", direction=direction, iface=iface, what=what, **fields)
 
+    def _write(self, line: str) -> None:
+        try:
+            try:
+                self._stream.write(line)
+            except UnicodeEncodeError:
+                self._stream.write(line.encode("ascii", "backslashreplace").decode("ascii"))
+            self._stream.flush()
+        except BrokenPipeError:
+            self._open = False
+            if self._stream is sys.stdout:
+                # The interpreter flushes standard output once more at its end.
+                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        except OSError:
+            pass  # a full disk costs lines, not the service
+        except ValueError:
+            self._open = False  # the stream was closed
+
+
+def _plain(value: Any) -> Any:
+    """A value that JSON can carry: bytes as hex, sets as lists, the rest as text."""
+    if value is None or isinstance(value, str | bool | int):
+        return value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else str(value)
+    if isinstance(value, bytes | bytearray | memoryview):
+        return value.hex()
+    if isinstance(value, dict):
+        return {str(key): _plain(one) for key, one in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_plain(one) for one in value]
+    return str(value)
+
 
 def _text(value: Any) -> str:
     """A field for a person: control characters escaped, quoted if it has spaces, cut if long."""
     if isinstance(value, list | tuple):
         return ",".join(_text(one) for one in value)
+    if isinstance(value, bool):
+        return "true" if value else "false"
     if isinstance(value, float):
         return f"{value:g}"
-    text = str(value)
+    text = value.hex() if isinstance(value, bytes | bytearray | memoryview) else str(value)
     if len(text) > _MAX_TEXT:
         text = text[:_MAX_TEXT] + "…"
-    if not text.isprintable() or " " in text or not text:
+    if not text.isprintable():
+        return json.dumps(text)
+    if not text or " " in text or '"' in text:
         return json.dumps(text, ensure_ascii=False)
     return text
