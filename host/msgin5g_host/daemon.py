@@ -61,6 +61,6 @@ def _cut_off(_number: int, _frame: object) -> None:
 def _line(problem: BaseException) -> str:
     """One line that says what went wrong; the type only where the text alone would not do."""
     text = " ".join(str(problem).split())
-    if isinstance(problem, OSError) and text:
+    if text and (isinstance(problem, OSError) or type(problem).__module__.startswith("msgin5g")):
         return text
     return f"{type(problem).__name__}: {text}" if text else type(problem).__name__
