@@ -1,0 +1,116 @@
+"""The keys of gateway.toml."""
+
+from msgin5g import gaps
+from msgin5g_host.config import Key, Table, check_uri, parse_address, parse_link
+
+
+def _positive(value: float) -> None:
+    if value <= 0:
+        raise ValueError(f"a number above 0 is wanted, not {value!r}")
+
+
+def check_server(value: str) -> None:
+    """Raise ValueError unless the text is coap://host or coap://host:port."""
+    rest = value.removeprefix("coap://")
+    if rest == value or not rest or "/" in rest:
+        raise ValueError(f"coap://host:port is wanted, not {value!r}")
+    if ":" in rest:
+        parse_address(rest)
+
+
+def _application_id(value: int) -> None:
+    if not 0 <= value <= 0xFFFF:
+        raise ValueError(f"an Application ID is a number from 0 to 65535, not {value!r}")
+
+
+KEYS = (
+    Key(
+        "gateway.ue_service_id",
+        str,
+        "urn:example:gw:1",
+        "the gateway's own UE Service ID, a URI",
+        check_uri,
+    ),
+    Key(
+        "gateway.server",
+        str,
+        "coap://127.0.0.1:65401",
+        "the MSGin5G Server, coap://host:port",
+        check_server,
+    ),
+    Key("gateway.data", str, "msgin5g-gateway-data", "folder of cached requests and sign-ups"),
+    Key(
+        "gateway.links",
+        list,
+        ["udp://127.0.0.1:65402"],
+        "links towards the constrained UEs, udp://host:port",
+        parse_link,
+    ),
+    Key("gateway.service_id", str, gaps.SERVICE_ID, "MSGin5G service identifier", check_uri),
+    Key("gateway.open", bool, False, "let any constrained UE use the gateway (lab mode)"),
+    Key(
+        "gateway.copy_message_id",
+        bool,
+        True,
+        "REGRESP and DEREGRESP copy the Message ID of the request too, not only its Token",
+    ),
+    Key(
+        "gateway.absent_is_urgent",
+        bool,
+        gaps.ABSENT_IS_URGENT,
+        "take a request without urgentTag as urgent",
+    ),
+    Key(
+        "gateway.gateway_time_s",
+        int,
+        3600,
+        "longest sign-up to the gateway service in seconds",
+        _positive,
+    ),
+    Key("gateway.log_messages", bool, False, "log every protocol message"),
+    Key("bulk.max_requests", int, 50, "more cached requests than this leave at once", _positive),
+    Key(
+        "bulk.interval_s",
+        float,
+        5.0,
+        "cached requests leave at the latest after so many seconds",
+        _positive,
+    ),
+    Key(
+        "bulk.default_wait_s",
+        float,
+        2.0,
+        "per-UE timer for a request that names no longest wait",
+        _positive,
+    ),
+    Key(
+        "bulk.pending_lifetime_s",
+        float,
+        3600.0,
+        "a cached request that the server never answered is refused after so many seconds",
+        _positive,
+    ),
+    Key("bulk.max_pending", int, 10_000, "most cached requests; further ones get 5.03", _positive),
+)
+
+TABLES = (
+    Table(
+        "ue",
+        (
+            Key("ue.ue_service_id", str, "", "who may use the gateway", check_uri, required=True),
+            Key("ue.ue_id", str, None, "the MSGin5G UE ID it must show, if it shows one"),
+        ),
+        "ue_service_id",
+        "MSGin5G-6: a constrained UE with an MSGin5G client",
+    ),
+    Table(
+        "device",
+        (
+            Key("device.application_id", int, 0, "0 to 65535", _application_id, required=True),
+            Key("device.credential", str, "", "what the device shows", required=True, secret=True),
+            Key("device.ue_service_id", str, None, "registered at the server on its behalf"),
+        ),
+        "application_id",
+        "MSGin5G-5: a device without an MSGin5G client",
+    ),
+)

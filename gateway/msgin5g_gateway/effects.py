@@ -1,0 +1,65 @@
+"""What the core asks its shell to do, and what all parts of the core share."""
+
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+from msgin5g import coap
+from msgin5g_gateway.store import Store
+from msgin5g_host.config import Settings
+from msgin5g_host.log import EventLog
+
+ANSWER = "answer"
+NORTH = "north"
+POST = "post"
+
+Effect = tuple[Any, ...]
+
+
+class Shared:
+    """Settings, store, log, counters and the effects of the current batch."""
+
+    def __init__(
+        self, settings: Settings, store: Store, log: EventLog, rng: Callable[[int], int]
+    ) -> None:
+        self.settings = settings
+        self.store = store
+        self.log = log
+        self.rng = rng
+        self.counters: Counter[str] = Counter()
+        self.gateway_id: str = settings["gateway.ue_service_id"]
+        self.service_id: str = settings["gateway.service_id"]
+        self.out: list[Effect] = []
+        self.server_down = False
+
+    def answer(self, incoming: Any, code: int, payload: bytes, **fields: Any) -> None:
+        """Answer a request of a constrained UE (MSGin5G-6)."""
+        self.out.append((ANSWER, incoming, code, payload))
+        self.log.message("tx", "MSGin5G-6", coap.code_text(code), **fields)
+
+    def north(self, ref: Any, what: str, payload: bytes, **fields: Any) -> None:
+        """POST to the server (MSGin5G-1); its outcome comes back with `ref`."""
+        self.out.append((NORTH, ref, payload))
+        self.log.message("tx", "MSGin5G-1", what, **fields)
+
+    def post(
+        self, ref: Any, peer: str, what: str, payload: bytes, token: bytes, mid: int | None, ue: str
+    ) -> None:
+        """POST to a constrained UE (MSGin5G-6); its outcome comes back with `ref`."""
+        self.out.append((POST, ref, peer, payload, token, mid))
+        self.log.message("tx", "MSGin5G-6", what, ue=ue, peer=peer, mid=mid)
+
+    def server_answered(self, up: bool, reason: str = "") -> None:
+        """Note whether the server can be reached; logged when it changes."""
+        if up == self.server_down:
+            self.server_down = not up
+            self.log.event(
+                "server-back" if up else "server-unreachable",
+                server=self.settings["gateway.server"],
+                reason=reason or None,
+            )
+
+    def back_off_ms(self, failures: int, longest_ms: int) -> int:
+        """Return a growing pause with jitter: 1 s, 2 s, 4 s, ... up to `longest_ms`."""
+        pause = min(1000 << min(failures, 16), longest_ms)
+        return pause * 3 // 4 + self.rng(pause // 2 + 1)

@@ -1,0 +1,64 @@
+"""`msgin5g gateway`: the MSGin5G Gateway UE as a process."""
+
+import argparse
+import asyncio
+import os
+import sys
+
+from msgin5g_gateway.config import KEYS, TABLES
+from msgin5g_gateway.shell import Gateway
+from msgin5g_gateway.store import Store
+from msgin5g_host import daemon
+from msgin5g_host.clock import Clock
+from msgin5g_host.config import ConfigError, Settings, add_flags, given_flags, load
+from msgin5g_host.log import EventLog
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of `msgin5g gateway`."""
+    parser.description = (
+        "Run the MSGin5G Gateway UE: links towards constrained UEs (MSGin5G-6), CoAP towards the "
+        "server (MSGin5G-1)."
+    )
+    parser.add_argument("-c", "--config", metavar="FILE", help="configuration, see gateway.toml")
+    parser.add_argument("--json", action="store_true", help="log one JSON object per event")
+    parser.add_argument(
+        "--print-config", action="store_true", help="print the merged configuration and end"
+    )
+    add_flags(parser, KEYS)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the gateway until SIGTERM; returns the exit code."""
+    try:
+        settings = load(KEYS, TABLES, args.config, os.environ, given_flags(args, KEYS))
+    except ConfigError as problem:
+        print(f"msgin5g gateway: {problem}", file=sys.stderr)
+        return 2
+    if args.print_config:
+        print(settings.describe())
+        return 0
+    return daemon.run(lambda stop: _serve(settings, args.json, stop))
+
+
+async def _serve(settings: Settings, as_json: bool, stop: asyncio.Event) -> None:
+    clock = Clock()
+    log = EventLog("gateway", as_json, messages=settings["gateway.log_messages"], clock=clock)
+    store = Store(settings["gateway.data"])
+    try:
+        gateway = Gateway(settings, store, log, clock)
+        log.event(
+            "ready",
+            links=[link.url for link in gateway.links],
+            server=settings["gateway.server"],
+            ue=settings["gateway.ue_service_id"],
+            data=settings["gateway.data"],
+            cached=gateway.core.bulk.cached(),
+            open=settings["gateway.open"] or None,
+        )
+        gateway.start()
+        await stop.wait()
+        await gateway.close()
+    finally:
+        store.close()
+        log.event("stopped")

@@ -1,0 +1,78 @@
+"""The gateway's own registration at the server (6.3.1.1): a client like any other."""
+
+from msgin5g import names as n
+from msgin5g.errors import BadMessage
+from msgin5g.registration import dereg, parse_answer, reg
+from msgin5g_gateway.effects import Shared
+
+_LONGEST_PAUSE_MS = 60_000
+_REFUSED_PAUSE_MS = 60_000
+_DEFAULT_REFRESH_MS = 1_800_000
+
+
+class OwnRegistration:
+    """Register at once, refresh at 60 % of the lifetime, back off while nobody answers."""
+
+    def __init__(self, shared: Shared) -> None:
+        self.registered = False
+        self._shared = shared
+        self._at = 0
+        self._in_flight = False
+        self._failures = 0
+
+    def next_deadline(self) -> int | None:
+        """Return when `poll` is due, or None while a request is under way."""
+        return None if self._in_flight else self._at
+
+    def poll(self, now: int) -> None:
+        """Send the REG that is due."""
+        if not self._in_flight and now >= self._at:
+            self._in_flight = True
+            shared = self._shared
+            shared.north(
+                self, n.REG, reg(shared.gateway_id, shared.service_id), ue=shared.gateway_id
+            )
+
+    def leave(self) -> bool:
+        """De-register; tells whether there is anything to de-register."""
+        if not self.registered:
+            return False
+        self.registered = False
+        shared = self._shared
+        payload = dereg(shared.gateway_id, shared.service_id)
+        shared.north(None, n.DEREG, payload, ue=shared.gateway_id)
+        return True
+
+    def answered(self, code: int, payload: bytes, now: int) -> None:
+        """The server's answer to our REG."""
+        self._in_flight = False
+        cause: str | None = f"code {code >> 5}.{code & 31:02d}"
+        lifetime_s = None
+        ok = False
+        if code < 0x80:
+            try:
+                answer = parse_answer(payload)
+                ok, cause, lifetime_s = answer.result is True, answer.cause, answer.lifetime_s
+            except BadMessage as problem:
+                cause = str(problem)
+        shared = self._shared
+        shared.server_answered(True)
+        if not ok:
+            self.registered = False
+            shared.counters["own_refused"] += 1
+            shared.log.event("own-refused", ue=shared.gateway_id, cause=cause)
+            self._at = now + _REFUSED_PAUSE_MS
+            return
+        if not self.registered:
+            shared.log.event("own-registered", ue=shared.gateway_id, lifetime_s=lifetime_s)
+        self.registered = True
+        self._failures = 0
+        self._at = now + (lifetime_s * 600 if lifetime_s else _DEFAULT_REFRESH_MS)
+
+    def failed(self, reason: str, now: int) -> None:
+        """Nobody answered."""
+        self._in_flight = False
+        self.registered = False
+        self._shared.server_answered(False, reason)
+        self._at = now + self._shared.back_off_ms(self._failures, _LONGEST_PAUSE_MS)
+        self._failures += 1

@@ -1,0 +1,43 @@
+"""When cached requests of one kind leave (6.3.4.3.2, 6.3.4.3.5): three triggers."""
+
+_MARGIN_PERMILLE = 100
+_LONGEST_MARGIN_MS = 500
+
+
+class Schedule:
+    """The per-UE timers, the periodic timer and the maximum count of one kind of request."""
+
+    def __init__(self, max_requests: int, interval_ms: int) -> None:
+        self._max_requests = max_requests
+        self._interval_ms = interval_ms
+        self._count = 0
+        self._soonest: int | None = None
+
+    def add(self, received_ms: int, due_ms: int, now: int) -> int:
+        """Count a cached request whose per-UE timer ends at `due_ms`; return when it leaves.
+
+        A bulk request leaves a little before the timer ends, so that the server's answer can be
+        back in the time that the UE allowed (6.3.4.3.2, NOTE).
+        """
+        self._count += 1
+        wait_ms = max(due_ms - received_ms, 0)
+        leave = due_ms - min(wait_ms * _MARGIN_PERMILLE // 1000, _LONGEST_MARGIN_MS)
+        if self._soonest is None:
+            self._soonest = now + self._interval_ms
+        self._soonest = min(self._soonest, leave)
+        if self._count > self._max_requests:
+            self._soonest = min(self._soonest, now)
+        return self._soonest
+
+    def postpone(self, until_ms: int) -> None:
+        """Look again at the requests that could not leave at `until_ms`."""
+        self._soonest = until_ms if self._soonest is None else min(self._soonest, until_ms)
+
+    def due_at(self) -> int | None:
+        """Return when the cached requests leave, or None if there are none."""
+        return self._soonest
+
+    def left(self) -> None:
+        """All cached requests of this kind have left."""
+        self._count = 0
+        self._soonest = None

@@ -1,0 +1,152 @@
+"""The gateway's core with its links, its way to the server, and its clock."""
+
+import asyncio
+import random
+from typing import Any
+
+from msgin5g import coap
+from msgin5g.exchange import FAILED, REQUEST, RESPONSE, Incoming
+from msgin5g_gateway.core import GatewayCore
+from msgin5g_gateway.effects import ANSWER, NORTH
+from msgin5g_gateway.north import North
+from msgin5g_gateway.south import UdpLink
+from msgin5g_gateway.store import Store, StoreError
+from msgin5g_host.clock import Clock
+from msgin5g_host.config import Settings
+from msgin5g_host.log import EventLog
+
+_GOODBYE_S = 2.0
+_LONGEST_SLEEP_S = 60.0
+
+
+class Gateway:
+    """Run a GatewayCore: datagrams in, commit, datagrams out. Raises OSError, StoreError."""
+
+    def __init__(self, settings: Settings, store: Store, log: EventLog, clock: Clock) -> None:
+        self._settings = settings
+        self._store = store
+        self._log = log
+        self._clock = clock
+        self._timer: asyncio.TimerHandle | None = None
+        self.core = self._new_core()
+        self.north = North(
+            settings["gateway.server"], clock, self._north_answered, self._north_failed
+        )
+        self.links = [
+            UdpLink(url, number, clock, self._on_event, self._settle)
+            for number, url in enumerate(settings["gateway.links"], 1)
+        ]
+
+    def start(self) -> None:
+        """Begin to register and to send what was left over."""
+        self._settle(self._clock.now())
+
+    async def close(self) -> None:
+        """De-register the gateway if the server can be reached, and close everything."""
+        if self.core.leave():
+            self._settle(self._clock.now())
+            try:
+                await asyncio.wait_for(self.north.idle(), _GOODBYE_S)
+            except TimeoutError:
+                self._log.event("dropped", reason="the server did not take our de-registration")
+        if self._timer is not None:
+            self._timer.cancel()
+        for link in self.links:
+            link.close()
+        await self.north.close()
+
+    def _new_core(self) -> GatewayCore:
+        rng = random.SystemRandom().randrange
+        return GatewayCore(self._settings, self._store, self._log, rng, self._clock.now())
+
+    def _on_event(self, link: UdpLink, event: tuple[Any, ...], now: int) -> None:
+        if event[0] == REQUEST:
+            self._on_request(link, event[1], now)
+        elif event[0] == RESPONSE:
+            self.core.south_answer(event[1].context, event[2].code, now)
+        elif event[0] == FAILED:
+            self.core.south_failed(event[1].context, event[2], now)
+
+    def _on_request(self, link: UdpLink, incoming: Incoming, now: int) -> None:
+        message = incoming.message
+        respond = link.endpoint.respond
+        if message.code != coap.POST:
+            respond(incoming, coap.METHOD_NOT_ALLOWED, b"POST is understood", now, options=b"")
+        elif message.uint(coap.CONTENT_FORMAT) not in (None, coap.JSON_FORMAT):
+            text = b"Content-Format: 50 (application/json) is understood"
+            respond(incoming, coap.UNSUPPORTED_FORMAT, text, now, options=b"")
+        elif message.uint(coap.ACCEPT) not in (None, coap.JSON_FORMAT):
+            text = b"Accept: answers are 50 (application/json)"
+            respond(incoming, coap.NOT_ACCEPTABLE, text, now, options=b"")
+        else:
+            peer = link.identifier(incoming.peer)
+            ref = (link, incoming)
+            self.core.receive(ref, message.payload, peer, incoming.mid, incoming.token, now)
+
+    def _north_answered(self, ref: Any, code: int, payload: bytes) -> None:
+        now = self._clock.now()
+        self.core.north_answer(ref, code, payload, now)
+        self._settle(now)
+
+    def _north_failed(self, ref: Any, reason: str) -> None:
+        now = self._clock.now()
+        self.core.north_failed(ref, reason, now)
+        self._settle(now)
+
+    def _settle(self, now: int) -> None:
+        """Commit what happened, then let its effects out; the order is the promise."""
+        core = self.core
+        core.poll(now)
+        try:
+            core.commit()
+        except StoreError as problem:
+            self._log.event("store-failed", reason=str(problem))
+            self._refuse_batch(core, now)
+            return
+        for effect in core.take():
+            if effect[0] == ANSWER:
+                (link, incoming), code, payload = effect[1:]
+                options = b"" if code >= coap.BAD_REQUEST else None
+                link.endpoint.respond(incoming, code, payload, now, options=options)
+                self._flush_soon(link)
+            elif effect[0] == NORTH:
+                self.north.post(effect[1], effect[2])
+            else:
+                self._post(*effect[1:], now)
+        self._schedule(now)
+
+    def _post(
+        self, ref: Any, peer: str, payload: bytes, token: bytes, mid: int | None, now: int
+    ) -> None:
+        scheme = peer.partition("://")[0]
+        for link in self.links:
+            if link.name == scheme:
+                link.endpoint.request(
+                    *(link.peer(peer), coap.POST, "", payload, now),
+                    **{"token": token, "mid": mid, "context": ref},
+                )
+                self._flush_soon(link)
+                return
+        self.core.south_failed(ref, f"no link {scheme}", now)
+
+    def _flush_soon(self, link: UdpLink) -> None:
+        asyncio.get_running_loop().call_soon(link.flush)
+
+    def _refuse_batch(self, core: GatewayCore, now: int) -> None:
+        """The disk refused: nobody gets a promise, and memory starts again from the disk."""
+        for effect in core.take():
+            if effect[0] == ANSWER:
+                link, incoming = effect[1]
+                text = b"the gateway cannot write to its disk, try again later"
+                link.endpoint.respond(incoming, coap.UNAVAILABLE, text, now, options=b"")
+                self._flush_soon(link)
+        self._store.rollback()
+        self.core = self._new_core()
+
+    def _schedule(self, now: int) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        pause = max(self.core.next_deadline() - now, 1) / 1000
+        self._timer = asyncio.get_running_loop().call_later(
+            min(pause, _LONGEST_SLEEP_S), lambda: self._settle(self._clock.now())
+        )

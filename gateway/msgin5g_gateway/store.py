@@ -1,0 +1,252 @@
+"""What the gateway must not forget: cached requests, sign-ups, registrations, in SQLite.
+
+Rows live in memory for reading; changes are staged and become durable together in `commit`, one
+transaction a batch (WAL, synchronous=FULL). Nothing is answered before that.
+"""
+
+import contextlib
+import fcntl
+import os
+import sqlite3
+from pathlib import Path
+
+CACHED = "cached"
+ANSWERED = "answered"
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS pending (
+    id INTEGER PRIMARY KEY, ue TEXT NOT NULL, kind TEXT NOT NULL, peer TEXT NOT NULL,
+    mid INTEGER NOT NULL, token BLOB NOT NULL, payload BLOB NOT NULL, state TEXT NOT NULL,
+    result INTEGER, cause TEXT, received_ms INTEGER NOT NULL, due_ms INTEGER NOT NULL
+);
+CREATE TABLE IF NOT EXISTS signup (
+    ue TEXT PRIMARY KEY, peer TEXT NOT NULL, until_ms INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS registered (
+    ue TEXT PRIMARY KEY, peer TEXT NOT NULL, token BLOB NOT NULL, payload BLOB NOT NULL,
+    refresh_ms INTEGER NOT NULL, expires_ms INTEGER NOT NULL
+) WITHOUT ROWID;
+"""
+
+
+class StoreError(Exception):
+    """The data folder cannot be opened or written; the text names it and what to do."""
+
+
+class Pending:
+    """A request of a constrained UE that was accepted and not yet answered for good.
+
+    kind: "REG" or "DEREG"; peer: transport identifier as text; state: CACHED, or ANSWERED once
+    the server's result is known and the UE has to be told. in_flight and attempts are not kept.
+    """
+
+    __slots__ = (
+        "id",
+        "ue",
+        "kind",
+        "peer",
+        "mid",
+        "token",
+        "payload",
+        "state",
+        "result",
+        "cause",
+        "received_ms",
+        "due_ms",
+        "in_flight",
+        "attempts",
+        "retry_ms",
+    )
+
+    def __init__(
+        self,
+        id: int,
+        ue: str,
+        kind: str,
+        peer: str,
+        mid: int,
+        token: bytes,
+        payload: bytes,
+        state: str,
+        result: bool | None,
+        cause: str | None,
+        received_ms: int,
+        due_ms: int,
+    ) -> None:
+        self.id = id
+        self.ue = ue
+        self.kind = kind
+        self.peer = peer
+        self.mid = mid
+        self.token = token
+        self.payload = payload
+        self.state = state
+        self.result = None if result is None else bool(result)
+        self.cause = cause
+        self.received_ms = received_ms
+        self.due_ms = due_ms
+        self.in_flight = False
+        self.attempts = 0
+        self.retry_ms = 0
+
+    def row(self) -> tuple[object, ...]:
+        return tuple(getattr(self, name) for name in self.__slots__[:12])
+
+
+class SignUp:
+    """A UE's sign-up to the gateway service: where it is and until when."""
+
+    __slots__ = ("ue", "peer", "until_ms")
+
+    def __init__(self, ue: str, peer: str, until_ms: int) -> None:
+        self.ue = ue
+        self.peer = peer
+        self.until_ms = until_ms
+
+    def row(self) -> tuple[object, ...]:
+        return self.ue, self.peer, self.until_ms
+
+
+class Registered:
+    """A UE that the server registered through us: what refreshes it, when, and how long it lasts.
+
+    peer, token and payload are those of the UE's last REG.
+    """
+
+    __slots__ = ("ue", "peer", "token", "payload", "refresh_ms", "expires_ms")
+
+    def __init__(
+        self, ue: str, peer: str, token: bytes, payload: bytes, refresh_ms: int, expires_ms: int
+    ) -> None:
+        self.ue = ue
+        self.peer = peer
+        self.token = token
+        self.payload = payload
+        self.refresh_ms = refresh_ms
+        self.expires_ms = expires_ms
+
+    def row(self) -> tuple[object, ...]:
+        return self.ue, self.peer, self.token, self.payload, self.refresh_ms, self.expires_ms
+
+
+_Row = Pending | SignUp | Registered
+
+
+class Store:
+    """The gateway's tables in one data folder. Raises StoreError."""
+
+    def __init__(self, folder: str) -> None:
+        self._path = Path(folder) / "gateway.sqlite3"
+        self._lock = _lock_folder(Path(folder))
+        self.pending: dict[int, Pending] = {}
+        self.signups: dict[str, SignUp] = {}
+        self.registered: dict[str, Registered] = {}
+        self._staged: dict[tuple[str, object], _Row | None] = {}
+        self._next_id = 1
+        try:
+            self._db = sqlite3.connect(self._path, isolation_level=None)
+            self._db.execute("PRAGMA journal_mode=WAL")
+            self._db.execute("PRAGMA synchronous=FULL")
+            self._db.executescript(_SCHEMA)
+            self._load()
+        except sqlite3.Error as problem:
+            os.close(self._lock)
+            raise StoreError(
+                f"{self._path}: {problem}; move the file away to start without cached requests"
+            ) from None
+
+    def new_id(self) -> int:
+        """Return an unused id for a pending request."""
+        self._next_id += 1
+        return self._next_id - 1
+
+    def put_pending(self, row: Pending) -> None:
+        """Stage a pending request, new or changed."""
+        self.pending[row.id] = row
+        self._staged["pending", row.id] = row
+
+    def drop_pending(self, row: Pending) -> None:
+        """Stage the removal of a pending request."""
+        self.pending.pop(row.id, None)
+        self._staged["pending", row.id] = None
+
+    def put_signup(self, row: SignUp) -> None:
+        """Stage a sign-up."""
+        self.signups[row.ue] = row
+        self._staged["signup", row.ue] = row
+
+    def drop_signup(self, ue: str) -> None:
+        """Stage the end of a sign-up."""
+        if self.signups.pop(ue, None) is not None:
+            self._staged["signup", ue] = None
+
+    def put_registered(self, row: Registered) -> None:
+        """Stage a UE's registration at the server."""
+        self.registered[row.ue] = row
+        self._staged["registered", row.ue] = row
+
+    def drop_registered(self, ue: str) -> None:
+        """Stage the end of a UE's registration at the server."""
+        if self.registered.pop(ue, None) is not None:
+            self._staged["registered", ue] = None
+
+    def commit(self) -> None:
+        """Make everything staged durable. Raises StoreError; then call `rollback`."""
+        if not self._staged:
+            return
+        try:
+            self._db.execute("BEGIN IMMEDIATE")
+            for (table, key), row in self._staged.items():
+                if row is None:
+                    column = "id" if table == "pending" else "ue"
+                    self._db.execute(f"DELETE FROM {table} WHERE {column} = ?", (key,))
+                else:
+                    values = row.row()
+                    marks = ", ".join("?" * len(values))
+                    self._db.execute(f"INSERT OR REPLACE INTO {table} VALUES ({marks})", values)
+            self._db.execute("COMMIT")
+        except sqlite3.Error as problem:
+            if self._db.in_transaction:
+                with contextlib.suppress(sqlite3.Error):
+                    self._db.execute("ROLLBACK")
+            raise StoreError(f"{self._path}: {problem}; is the disk full?") from None
+        self._staged.clear()
+
+    def rollback(self) -> None:
+        """Put memory back to what the disk says. Raises StoreError if it cannot be read."""
+        self._staged.clear()
+        try:
+            self._load()
+        except sqlite3.Error as problem:
+            raise StoreError(f"{self._path}: {problem}") from None
+
+    def close(self) -> None:
+        """Close; what was not committed is dropped."""
+        self._db.close()
+        os.close(self._lock)
+
+    def _load(self) -> None:
+        self.pending = {
+            row[0]: Pending(*row) for row in self._db.execute("SELECT * FROM pending ORDER BY id")
+        }
+        self.signups = {row[0]: SignUp(*row) for row in self._db.execute("SELECT * FROM signup")}
+        self.registered = {
+            row[0]: Registered(*row) for row in self._db.execute("SELECT * FROM registered")
+        }
+        self._next_id = max(self._next_id, max(self.pending, default=0) + 1)
+
+
+def _lock_folder(folder: Path) -> int:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        handle = os.open(folder / "lock", os.O_CREAT | os.O_RDWR, 0o600)
+    except OSError as problem:
+        raise StoreError(f"{folder}: cannot be used: {problem.strerror}") from None
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(handle)
+        raise StoreError(
+            f"{folder}: another gateway uses this folder; stop it or choose another with --data"
+        ) from None
+    return handle

@@ -1,0 +1,86 @@
+"""Bring each UE its final result: REGRESP and DEREGRESP (6.3.4.3.3 b, 6.3.4.3.6 b)."""
+
+from msgin5g import names as n
+from msgin5g.registration import deregresp, regresp
+from msgin5g_gateway.effects import Shared
+from msgin5g_gateway.store import Pending
+
+_MAX_ATTEMPTS = 3
+_FIRST_PAUSE_MS = 5_000
+
+
+class Teller:
+    """POST every answered request to its UE until it acknowledges, then forget it.
+
+    The POST carries the Token of the UE's own request and, by policy, its Message ID.
+    """
+
+    def __init__(self, shared: Shared) -> None:
+        self._shared = shared
+        self._copy_mid: bool = shared.settings["gateway.copy_message_id"]
+        self._again: dict[int, Pending] = {}
+        self._latest: dict[tuple[str, str], Pending] = {}
+
+    def tell(self, row: Pending, now: int) -> None:
+        """Send the result of an answered request; `row` is staged as ANSWERED."""
+        del now
+        shared = self._shared
+        registration = row.kind == n.REG
+        build = regresp if registration else deregresp
+        cause = None if row.result else row.cause or "no cause given"
+        payload = build(row.ue, shared.service_id, bool(row.result), cause)
+        self._latest[row.ue, row.kind] = row
+        row.attempts += 1
+        row.in_flight = True
+        mid = row.mid if self._copy_mid and row.mid >= 0 else None
+        what = n.REGRESP if registration else n.DEREGRESP
+        shared.post(row, row.peer, what, payload, row.token, mid, row.ue)
+
+    def forget(self, ue: str, kind: str) -> None:
+        """The UE has asked anew: an older result that it has not taken is of no use."""
+        row = self._latest.pop((ue, kind), None)
+        if row is not None:
+            self._again.pop(row.id, None)
+            self._shared.store.drop_pending(row)
+
+    def acknowledged(self, row: Pending, code: int, now: int) -> None:
+        """The UE answered."""
+        del now
+        shared = self._shared
+        if code >= 0x80:
+            shared.counters["results_refused"] += 1
+            reason = f"the UE answered {code >> 5}.{code & 31:02d}"
+            shared.log.event("dropped", ue=row.ue, what=row.kind, reason=reason)
+        else:
+            shared.counters["results_delivered"] += 1
+        self._end(row)
+
+    def failed(self, row: Pending, reason: str, now: int) -> None:
+        """The UE did not answer: again after a growing pause, a bounded number of times."""
+        if self._latest.get((row.ue, row.kind)) is not row:
+            return
+        if row.attempts >= _MAX_ATTEMPTS:
+            self._shared.counters["ue_gone"] += 1
+            self._shared.log.event(
+                "dropped", ue=row.ue, what=row.kind, peer=row.peer, reason=f"UE gone: {reason}"
+            )
+            self._end(row)
+            return
+        row.in_flight = False
+        row.retry_ms = now + (_FIRST_PAUSE_MS << (row.attempts - 1))
+        self._again[row.id] = row
+
+    def next_deadline(self) -> int | None:
+        """Return when `poll` is due, or None."""
+        return min((row.retry_ms for row in self._again.values()), default=None)
+
+    def poll(self, now: int) -> None:
+        """Send again what is due."""
+        for row in [row for row in self._again.values() if now >= row.retry_ms]:
+            del self._again[row.id]
+            self.tell(row, now)
+
+    def _end(self, row: Pending) -> None:
+        if self._latest.get((row.ue, row.kind)) is row:
+            del self._latest[row.ue, row.kind]
+        self._shared.store.drop_pending(row)
