@@ -57,6 +57,8 @@ class North:
         """Give up what is under way and close the socket."""
         for task in self._tasks:
             task.cancel()
+        # aiocoap has to see the cancelled requests go before it ends the others.
+        await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._context.shutdown()
         self._udp.close()
 

@@ -123,18 +123,19 @@ class DemoWorld:
             raise DemoError(f"the {role} was not ready within {_READY_TIMEOUT_S:.0f} s") from None
 
     async def _end(self) -> None:
-        # The UEs first, so that nobody talks to a gateway that is gone.
-        for process in reversed(self._processes):
-            with contextlib.suppress(ProcessLookupError):
-                process.send_signal(signal.SIGTERM)
-        waits = [asyncio.create_task(process.wait()) for process in self._processes]
-        if waits:
-            _, late = await asyncio.wait(waits, timeout=_END_TIMEOUT_S)
-            if late:
-                for process in self._processes:
-                    with contextlib.suppress(ProcessLookupError):
-                        process.kill()
-                await asyncio.wait(late)
+        # The UEs first, then the gateway, then the server: each can still say goodbye.
+        for group in (self._processes[2:], self._processes[1:2], self._processes[:1]):
+            for process in group:
+                with contextlib.suppress(ProcessLookupError):
+                    process.send_signal(signal.SIGTERM)
+            waits = [asyncio.create_task(process.wait()) for process in group]
+            if waits:
+                _, late = await asyncio.wait(waits, timeout=_END_TIMEOUT_S)
+                if late:
+                    for process in group:
+                        with contextlib.suppress(ProcessLookupError):
+                            process.kill()
+                    await asyncio.wait(late)
         if self._readers:
             await asyncio.wait(self._readers, timeout=1)
         for reader in self._readers:

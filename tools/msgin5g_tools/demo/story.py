@@ -6,7 +6,6 @@ from typing import Any
 Event = dict[str, Any]
 
 _SHOWN_MESSAGES = 14
-_BULK = ("BREG", "DEREG")
 
 
 class UeLine:
@@ -42,7 +41,8 @@ class Story:
             self.server, self.http = str(event.get("coap")), str(event.get("http") or "")
         elif kind == "ready" and role == "gateway":
             self.gateway = ", ".join(event.get("links", []))
-        elif kind == "message":
+        elif kind == "message" and role == "gateway":
+            # Every message of both interfaces passes the gateway; the others log copies.
             self.messages.append(event)
             self.counts[f"{event.get('iface')} {event.get('what')}"] += 1
         elif kind == "state" and role == "ue":
