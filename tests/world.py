@@ -1,0 +1,241 @@
+"""UE, gateway and server cores joined in memory, for tests that lose datagrams and pass time."""
+
+import io
+import random
+
+from msgin5g import coap, registration
+from msgin5g.exchange import FAILED, REQUEST, RESPONSE, Endpoint, Params
+from msgin5g_gateway import config as gateway_config
+from msgin5g_gateway.core import GatewayCore
+from msgin5g_gateway.effects import ANSWER, NORTH
+from msgin5g_gateway.store import Store
+from msgin5g_host.config import load
+from msgin5g_host.log import EventLog
+from msgin5g_server import config as server_config
+from msgin5g_server.core import ServerCore
+from msgin5g_server.registry import Registry
+from tests.wire import Wire
+from ue.config import defaults
+from ue.core import PEER, UeCore
+
+SERVICE = "urn:msgin5g:service"
+GATEWAY = "urn:example:gw:1"
+
+
+def ue_id(number):
+    return f"urn:example:ue:{number}"
+
+
+def rng(seed):
+    return random.Random(seed).randrange
+
+
+def silent_log(role="test"):
+    return EventLog(role, stream=io.StringIO())
+
+
+def server_settings(folder, ues=(), **values):
+    settings = load(server_config.KEYS, server_config.TABLES, None, {}, {"server.data": folder})
+    settings.values.update({f"server.{key}": value for key, value in values.items()})
+    settings.rows["ue"] = list(ues)
+    return settings
+
+
+def gateway_settings(folder, ues=(), bulk=None, **values):
+    settings = load(
+        gateway_config.KEYS, gateway_config.TABLES, None, {}, {"gateway.data": folder}
+    )
+    settings.values["gateway.ue_service_id"] = GATEWAY
+    settings.values.update({f"gateway.{key}": value for key, value in values.items()})
+    settings.values.update({f"bulk.{key}": value for key, value in (bulk or {}).items()})
+    settings.rows["ue"] = [{"ue_service_id": one, "ue_id": None} for one in ues]
+    return settings
+
+
+class ServerNode:
+    """A ServerCore behind an Endpoint; counts how often each UE was newly registered."""
+
+    def __init__(self, settings, seed=0):
+        self.endpoint = Endpoint(rng(seed), Params(max_datagram_bytes=65535))
+        self.registry = Registry(settings["server.data"], settings["server.max_registrations"])
+        self.core = ServerCore(settings, self.registry, silent_log("server"))
+        self.requests = []
+        self.crash = lambda where: None
+        self._answers = []
+
+    def receive(self, data, peer, now):
+        self.endpoint.receive(data, peer, now)
+        while event := self.endpoint.next_event():
+            if event[0] == REQUEST:
+                payload = bytes(event[1].message.payload)
+                self.requests.append(registration.parse_request(payload))
+                answer = self.core.handle(payload, f"{peer}:1", now)
+                self._answers.append((event[1], *answer))
+
+    def poll(self, now):
+        self.core.expire(now)
+        self.crash("before the commit")
+        self.core.commit()
+        self.crash("after the commit")
+        for incoming, code, payload in self._answers:
+            self.endpoint.respond(incoming, code, payload, now)
+        self._answers.clear()
+        return self.endpoint.poll(now)
+
+    def next_deadline(self):
+        if self._answers:
+            return 0
+        return _soonest(self.endpoint.next_deadline(), self.registry.next_deadline())
+
+
+class GatewayNode:
+    """A GatewayCore with one Endpoint to both sides; peers are node names."""
+
+    def __init__(self, settings, server="server", seed=0, now=0):
+        self.settings = settings
+        self.endpoint = Endpoint(
+            rng(seed), Params(max_datagram_bytes=65535, max_waiting=2000)
+        )
+        self.store = Store(settings["gateway.data"])
+        self.core = GatewayCore(settings, self.store, silent_log("gateway"), rng(seed + 1), now)
+        self.server = server
+        self.crash = lambda where: None
+
+    def receive(self, data, peer, now):
+        self.endpoint.receive(data, peer, now)
+        self._drain(now)
+
+    def poll(self, now):
+        self._drain(now)
+        self.core.poll(now)
+        self.crash("before the commit")
+        self.core.commit()
+        self.crash("after the commit")
+        for effect in self.core.take():
+            if effect[0] == ANSWER:
+                self.endpoint.respond(effect[1], effect[2], effect[3], now)
+            elif effect[0] == NORTH:
+                self._request(self.server, effect[2], now, ("north", effect[1]))
+            else:
+                _, ref, peer, payload, token, mid = effect
+                peer = peer.partition("://")[2]
+                self._request(peer, payload, now, ("south", ref), token=token, mid=mid)
+        out = list(self.endpoint.poll(now))
+        self._drain(now)
+        return out
+
+    def next_deadline(self):
+        return _soonest(self.endpoint.next_deadline(), self.core.next_deadline())
+
+    def _request(self, peer, payload, now, context, **more):
+        self.endpoint.request(
+            peer, coap.POST, "msgin5g", payload, now, context=context, **more
+        )
+
+    def _drain(self, now):
+        while event := self.endpoint.next_event():
+            if event[0] == REQUEST:
+                incoming = event[1]
+                payload = bytes(incoming.message.payload)
+                peer = f"udp://{incoming.peer}"
+                self.core.receive(
+                    incoming, payload, peer, incoming.mid, incoming.token, now
+                )
+                continue
+            side, ref = event[1].context
+            if event[0] == RESPONSE and side == "north":
+                self.core.north_answer(ref, event[2].code, bytes(event[2].payload), now)
+            elif event[0] == RESPONSE:
+                self.core.south_answer(ref, event[2].code, now)
+            elif event[0] == FAILED and side == "north":
+                self.core.north_failed(ref, event[2], now)
+            else:
+                self.core.south_failed(ref, event[2], now)
+
+
+class UeNode:
+    """A UeCore whose gateway is a node name."""
+
+    def __init__(self, number, gateway="gateway", seed=0, saved=None, **settings):
+        self.id = ue_id(number)
+        config = {**defaults(), "ue_service_id": self.id, **settings}
+        self.endpoint = Endpoint(rng(seed))
+        self.core = UeCore(config, self.endpoint, saved or {}, rng(seed + 1))
+        self.gateway = gateway
+        self.states = []
+        self.infos = []
+        self.saved = saved or {}
+
+    @property
+    def state(self):
+        return self.core.state
+
+    def receive(self, data, peer, now):
+        if peer == self.gateway:
+            self.core.receive(data, now)
+
+    def poll(self, now):
+        out = [(data, self.gateway) for data, peer in self.core.poll(now) if peer == PEER]
+        while event := self.core.next_event():
+            if event[0] == "state":
+                self.states.append(event[1])
+                self.infos.append(event[2])
+            elif event[0] == "save":
+                self.saved = event[1]
+        return out
+
+    def next_deadline(self):
+        return self.core.next_deadline()
+
+
+class World:
+    """A server, a gateway and `count` UEs on one Wire."""
+
+    def __init__(self, folder, count, seed=0, bulk=None, ue=None, server=None, **wire):
+        self.folder = folder
+        self.wire = Wire(seed=seed, **wire)
+        self.count = count
+        self.seed = seed
+        ues = [ue_id(number) for number in range(1, count + 1)]
+        accounts = [{"ue_service_id": GATEWAY, "gateway": None}]
+        accounts += [{"ue_service_id": one, "gateway": GATEWAY} for one in ues]
+        self.server_settings = server_settings(
+            str(folder / "server"), accounts, **(server or {})
+        )
+        self.gateway_settings = gateway_settings(str(folder / "gateway"), ues, bulk)
+        self.server = self.wire.attach("server", ServerNode(self.server_settings, seed))
+        self.gateway = self.wire.attach("gateway", GatewayNode(self.gateway_settings, seed=seed))
+        self.ues = []
+        for number in range(1, count + 1):
+            node = UeNode(number, seed=seed * 1000 + number, **(ue or {}))
+            self.ues.append(self.wire.attach(f"ue{number}", node))
+
+    def register(self):
+        for one in self.ues:
+            one.core.register(self.wire.now)
+
+    def deregister(self):
+        for one in self.ues:
+            one.core.deregister(self.wire.now)
+
+    def all_in(self, state):
+        return lambda: all(one.state == state for one in self.ues)
+
+    def restart_gateway(self):
+        """What is left of the gateway after kill -9: its data folder."""
+        self.wire.detach("gateway").store.close()
+        node = GatewayNode(self.gateway_settings, seed=self.seed + 99, now=self.wire.now)
+        self.gateway = self.wire.attach("gateway", node)
+
+    def restart_server(self):
+        """What is left of the server after kill -9: its data folder."""
+        self.wire.detach("server").registry.close()
+        self.server = self.wire.attach("server", ServerNode(self.server_settings, self.seed + 98))
+
+    def close(self):
+        self.gateway.store.close()
+        self.server.registry.close()
+
+
+def _soonest(*times):
+    return min((one for one in times if one is not None), default=None)
