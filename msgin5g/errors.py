@@ -1,4 +1,7 @@
-"""The two families of error: the caller's, which raise at once, and the peer's, which never end anything."""
+"""The two families of error.
+
+The caller's raise at once; the peer's never end anything but the message they came with.
+"""
 
 
 class CallerError(ValueError):

@@ -1,36 +1,75 @@
-"""JSON as it stands on the wire: read with bounds, written with the same bytes everywhere."""
+"""JSON as it stands on the wire: read with bounds, written with the same bytes everywhere.
+
+MicroPython's own reader is the more lenient one: it takes `{"a" 1,}`, for example. What CPython
+takes, both read alike.
+"""
 
 import json
 
-from msgin5g.errors import BadMessage
+from msgin5g.errors import BadMessage, CallerError
 from msgin5g.limits import MAX_JSON_DEPTH
 
+_HEX = b"0123456789abcdefABCDEF"
+
+
+def _refuse_constant(name):
+    raise ValueError(name)
+
+
 try:
+    _decode = json.JSONDecoder(parse_constant=_refuse_constant).decode
     _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
-except AttributeError:  # MicroPython: no encoder class, never escapes non-ASCII
+    quote = json.encoder.encode_basestring
+except AttributeError:  # MicroPython: functions only, NaN is refused, non-ASCII is never escaped
+    _decode = json.loads
+
+    def quote(text):
+        """Return a JSON string; json.dumps would write \\b and \\f as \\u0008 and \\u000c."""
+        if "\b" in text:
+            return '"' + "\\b".join([quote(part)[1:-1] for part in text.split("\b")]) + '"'
+        if "\f" in text:
+            return '"' + "\\f".join([quote(part)[1:-1] for part in text.split("\f")]) + '"'
+        return json.dumps(text)
 
     def _encode(value):
-        return json.dumps(value, separators=(",", ":"))
+        if isinstance(value, str):
+            return quote(value)
+        if isinstance(value, dict):
+            items = [quote(key) + ":" + _encode(item) for key, item in value.items()]
+            return "{" + ",".join(items) + "}"
+        if isinstance(value, (list, tuple)):
+            return "[" + ",".join([_encode(item) for item in value]) + "]"
+        return json.dumps(value)
 
 
-def loads(payload):
-    """Return the value of a JSON payload. Raises BadMessage for anything else."""
+def loads(payload, depth=MAX_JSON_DEPTH):
+    """Return the value of a JSON payload nested at most `depth` levels. Raises BadMessage."""
     if payload.__class__ is not bytes:
         payload = bytes(payload)
     if not payload:
         raise BadMessage("", "the payload is empty")
-    if payload.count(b"[") + payload.count(b"{") > MAX_JSON_DEPTH and _too_deep(payload):
-        raise BadMessage("", "nested more than %d levels" % MAX_JSON_DEPTH)
+    check_depth(payload, depth)
     try:
-        return json.loads(payload.decode())
+        if b"\\u" in payload:
+            payload = _join_pairs(payload)
+        return _decode(payload.decode())
     except UnicodeError:
         raise BadMessage("", "not UTF-8")
-    except (ValueError, MemoryError, RuntimeError):
+    except (ValueError, RuntimeError, MemoryError, TypeError):
         raise BadMessage("", "not JSON")
 
 
+def check_depth(payload, depth):
+    """Raise BadMessage when arrays and objects nest over `depth` levels."""
+    if payload.count(b"{") + payload.count(b"[") > depth and _depth(payload, depth) > depth:
+        raise BadMessage("", "nested more than %d levels" % depth)
+
+
 def dumps(value):
-    """Return a JSON text without spaces; non-ASCII characters stand as they are."""
+    """Return a JSON text without spaces; non-ASCII characters stand as they are.
+
+    A dict comes out in its own order, which MicroPython does not keep: `obj` has one order.
+    """
     return _encode(value)
 
 
@@ -43,11 +82,20 @@ def obj(pairs):
     for key, value in pairs:
         if value is None:
             continue
-        if value.__class__ is bytes:
-            parts.append('"%s":%s' % (key, value.decode()))
+        kind = value.__class__
+        if kind is bytes:
+            value = value.decode()
+        elif kind is str:
+            value = quote(value)
+        elif kind is bool:
+            value = "true" if value else "false"
         else:
-            parts.append('"%s":%s' % (key, _encode(value)))
-    return ("{" + ",".join(parts) + "}").encode()
+            value = _encode(value)
+        parts.append('"%s":%s' % (key, value))
+    try:
+        return ("{" + ",".join(parts) + "}").encode()
+    except UnicodeError:
+        raise CallerError("a string with half of a surrogate pair has no UTF-8")
 
 
 def array(texts):
@@ -55,25 +103,53 @@ def array(texts):
     return b"[" + b",".join(texts) + b"]"
 
 
-def _too_deep(payload):
-    """Tell whether arrays and objects outside of strings nest over the limit."""
-    depth = 0
-    in_string = False
-    escaped = False
-    for byte in payload:
-        if in_string:
-            if escaped:
-                escaped = False
-            elif byte == 0x5C:
-                escaped = True
-            elif byte == 0x22:
-                in_string = False
-        elif byte == 0x22:
-            in_string = True
-        elif byte == 0x5B or byte == 0x7B:
-            depth += 1
-            if depth > MAX_JSON_DEPTH:
-                return True
-        elif byte == 0x5D or byte == 0x7D:
-            depth -= 1
-    return False
+def _depth(payload, limit):
+    """Return how deep arrays and objects outside of strings nest, at most limit + 1."""
+    if b"\\" in payload:
+        payload = payload.replace(b"\\\\", b"").replace(b'\\"', b"")
+    level = deepest = 0
+    for byte in b"".join(payload.split(b'"')[::2]):
+        if byte == 0x7B or byte == 0x5B:
+            level += 1
+            if level > deepest:
+                deepest = level
+                if deepest > limit:
+                    break
+        elif byte == 0x7D or byte == 0x5D:
+            level -= 1
+    return deepest
+
+
+def _join_pairs(payload):
+    """Replace escaped UTF-16 pairs by their character; half a pair is no character at all."""
+    parts = []
+    start = at = 0
+    while True:
+        at = payload.find(b"\\", at)
+        if at < 0:
+            break
+        if payload[at + 1 : at + 2] != b"u":
+            at += 2
+            continue
+        unit = _code_unit(payload, at)
+        if unit & 0xF800 != 0xD800:
+            at += 6
+            continue
+        low = _code_unit(payload, at + 6) if payload[at + 6 : at + 8] == b"\\u" else 0
+        if unit > 0xDBFF or low & 0xFC00 != 0xDC00:
+            raise BadMessage("", "half of a surrogate pair")
+        parts.append(payload[start:at])
+        parts.append(chr(0x10000 + ((unit & 0x3FF) << 10) + (low & 0x3FF)).encode())
+        start = at = at + 12
+    parts.append(payload[start:])
+    return b"".join(parts)
+
+
+def _code_unit(payload, at):
+    digits = payload[at + 2 : at + 6]
+    if len(digits) != 4:
+        raise ValueError
+    for digit in digits:
+        if digit not in _HEX:
+            raise ValueError
+    return int(digits, 16)

@@ -7,8 +7,10 @@ MAX_REMEMBERED_IDS = 8
 MAX_WAITING_REQUESTS = 64
 MAX_HELD_REQUESTS = 1024
 MAX_JSON_DEPTH = 8
+MAX_BULK_JSON_DEPTH = MAX_JSON_DEPTH + 2
 MAX_URI_BYTES = 255
 MAX_TEXT_BYTES = 255
+MAX_CAUSE_BYTES = 255
 MAX_BULK_ENTRIES = 500
 MAX_CLIENT_PORTS = 16
 MAX_SECONDS = 0x7FFFFFFF
@@ -21,8 +23,10 @@ LIMITS = (
     ("MAX_WAITING_REQUESTS", MAX_WAITING_REQUESTS, "requests queued a peer", "refused: no room"),
     ("MAX_HELD_REQUESTS", MAX_HELD_REQUESTS, "requests being answered", "answered 5.03"),
     ("MAX_JSON_DEPTH", MAX_JSON_DEPTH, "levels of JSON", "answered 4.00"),
+    ("MAX_BULK_JSON_DEPTH", MAX_BULK_JSON_DEPTH, "levels of a bulk request", "answered 4.00"),
     ("MAX_URI_BYTES", MAX_URI_BYTES, "bytes of an identifier", "answered 4.00"),
     ("MAX_TEXT_BYTES", MAX_TEXT_BYTES, "bytes of any other string", "answered 4.00"),
+    ("MAX_CAUSE_BYTES", MAX_CAUSE_BYTES, "bytes of a cause", "cut"),
     ("MAX_BULK_ENTRIES", MAX_BULK_ENTRIES, "entries of a bulk request", "answered 4.00"),
     ("MAX_CLIENT_PORTS", MAX_CLIENT_PORTS, "ports of a client profile", "answered 4.00"),
     ("MAX_SECONDS", MAX_SECONDS, "seconds in any duration", "answered 4.00"),
