@@ -1,0 +1,40 @@
+# The front door: `make` lists the targets. ARGS goes to the command: make demo ARGS="--for 20".
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/.ready
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test test-mpy lint type conformance bench clean
+
+help:  ## list the targets
+	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "make %-12s %s\n", $$1, $$2}'
+
+setup: $(READY)  ## make the virtual environment .venv with all that is needed
+
+$(READY): pyproject.toml
+	@PYTHON=$(PYTHON) tools/setup.sh $@
+
+demo: setup  ## server, gateway and MicroPython UEs on this machine, live
+	@$(BIN)/msgin5g demo $(ARGS)
+
+test: setup  ## run all tests
+	@$(BIN)/python -m pytest $(ARGS)
+
+test-mpy: setup  ## run the tests that run on MicroPython
+	@$(BIN)/python -m pytest tests/mpy $(ARGS)
+
+lint: setup  ## check style and format
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
+
+type: setup  ## check types
+	@$(BIN)/mypy
+
+conformance: setup  ## which statements of the standard have a passing test
+	@$(BIN)/python tests/conformance/report.py $(ARGS)
+
+bench: setup  ## measure throughput, latency, memory and wire bytes
+	@$(BIN)/msgin5g bench $(ARGS)
+
+clean:  ## remove all that was made, the virtual environment too
+	rm -rf .venv build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

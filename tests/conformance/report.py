@@ -1,0 +1,155 @@
+"""Which statements of the catalogue have a passing test, per role and interface.
+
+Runs every test that is marked with statements. Exit code 1 if one of them fails, or if a mark
+names a statement that is not in the catalogue.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+from collections import Counter
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT))
+
+from tests.conformance.plugin import load_catalogue  # noqa: E402
+
+# Id prefixes of the families of procedures that the product has.
+FAMILIES = {
+    "registration": (
+        "6.1-coap",
+        "6.3.0",
+        "6.3.1.",
+        "6.3.4.",
+        "6.3.5.",
+        "7.1",
+        "7.3.1",
+        "7.3.3.",
+        "S0-",
+    ),
+}
+_COLUMNS = ("rows", "shall", "proven", "shall proven", "failed", "not proven", "no test")
+
+
+def state(outcomes: dict[str, str] | None) -> str:
+    """Return what the tests of one statement say about it.
+
+    "proven" if all passed, "failed" if one failed, "not proven" if one was skipped or not run,
+    "no test" if there is none.
+    """
+    if not outcomes:
+        return "no test"
+    found = set(outcomes.values())
+    if "failed" in found:
+        return "failed"
+    return "proven" if found == {"passed"} else "not proven"
+
+
+def summary(
+    catalogue: dict[str, dict[str, str]], results: dict[str, dict[str, str]]
+) -> dict[tuple[str, str], Counter[str]]:
+    """Return the counts of _COLUMNS by (role, interface), sorted."""
+    table: dict[tuple[str, str], Counter[str]] = {}
+    for one, row in catalogue.items():
+        counts = table.setdefault((row["role"], row["iface"]), Counter())
+        now = state(results.get(one))
+        counts["rows"] += 1
+        counts[now] += 1
+        if row["level"] == "shall":
+            counts["shall"] += 1
+            counts["shall proven"] += now == "proven"
+    return dict(sorted(table.items()))
+
+
+def missing(
+    catalogue: dict[str, dict[str, str]], results: dict[str, dict[str, str]]
+) -> dict[str, list[str]]:
+    """Return the "shall" statements of each supported family that are not proven."""
+    return {
+        family: [
+            one
+            for one, row in catalogue.items()
+            if row["level"] == "shall"
+            and one.startswith(prefixes)
+            and state(results.get(one)) != "proven"
+        ]
+        for family, prefixes in FAMILIES.items()
+    }
+
+
+def render(table: dict[tuple[str, str], Counter[str]]) -> str:
+    """Return the summary as aligned text with a line of totals."""
+    total: Counter[str] = Counter()
+    for counts in table.values():
+        total.update(counts)
+    head = ("role", "interface", *_COLUMNS)
+    body = [
+        (role, iface, *(str(counts[name]) for name in _COLUMNS))
+        for (role, iface), counts in [*table.items(), (("all", ""), total)]
+    ]
+    widths = [max(len(row[at]) for row in [head, *body]) for at in range(len(head))]
+    return "\n".join(
+        "  ".join(
+            cell.ljust(width) if at < 2 else cell.rjust(width)
+            for at, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in [head, *body]
+    )
+
+
+def run_tests() -> tuple[int, dict[str, dict[str, str]]]:
+    """Run the marked tests; returns pytest's exit code and the outcomes by statement."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "report.json"
+        command = [sys.executable, "-m", "pytest", "-q", "-m", "clause"]
+        done = subprocess.run(
+            [*command, f"--conformance-report={path}"], cwd=ROOT, stdout=sys.stderr
+        )
+        results = json.loads(path.read_text()) if path.exists() else {}
+    return done.returncode, results
+
+
+def main() -> int:
+    """Run the tests and print the report; returns the exit code."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument(
+        "--missing",
+        action="store_true",
+        help='list the "shall" statements of the supported families that are not proven',
+    )
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    args = parser.parse_args()
+    code, results = run_tests()
+    catalogue = load_catalogue()
+    table = summary(catalogue, results)
+    lacking = missing(catalogue, results)
+    failed = sorted(one for one in results if state(results[one]) == "failed")
+    if args.json:
+        rows = [
+            {"role": role, "iface": iface, **{name: counts[name] for name in _COLUMNS}}
+            for (role, iface), counts in table.items()
+        ]
+        report = {"table": rows, "failed": failed, "missing": lacking, "statements": results}
+        print(json.dumps(report))
+        return 1 if code else 0
+    print(render(table))
+    for family, ids in lacking.items():
+        wanted = [
+            one
+            for one, row in catalogue.items()
+            if row["level"] == "shall" and one.startswith(FAMILIES[family])
+        ]
+        print(f'\n{family}: {len(wanted) - len(ids)} of {len(wanted)} "shall" statements proven')
+        if args.missing:
+            for one in ids:
+                print(f"  {one:22} {catalogue[one]['role']:14} {catalogue[one]['what']}")
+    if failed:
+        print("\nfailed: " + ", ".join(failed))
+    return 1 if code else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

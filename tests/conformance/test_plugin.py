@@ -1,0 +1,62 @@
+"""The marks: unknown ids stop the run, outcomes reach the report."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+HEAD = "import pytest\n"
+CONFIG = "[pytest]\nmarkers = clause(*ids): statements\naddopts = --strict-markers\n"
+
+
+def run(folder: Path, code: str) -> tuple[int, str, dict[str, dict[str, str]]]:
+    (folder / "pytest.ini").write_text(CONFIG)
+    (folder / "test_it.py").write_text(HEAD + code)
+    report = folder / "report.json"
+    plugins = ["-p", "tests.conformance.plugin", "-p", "no:cacheprovider", "-p", "no:asyncio"]
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", *plugins]
+        + ["-c", str(folder / "pytest.ini"), f"--conformance-report={report}", str(folder)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    results = json.loads(report.read_text()) if report.exists() else {}
+    return done.returncode, done.stdout + done.stderr, results
+
+
+def test_unknown_id_fails_the_collection(tmp_path) -> None:
+    code, text, _ = run(tmp_path, "@pytest.mark.clause('6.9.9-z')\ndef test_a(): pass\n")
+    assert code == 4
+    assert "not in catalogue.toml, but in @pytest.mark.clause:" in text
+    assert "'6.9.9-z' in test_it.py::test_a" in text
+
+
+def test_outcomes_by_statement(tmp_path) -> None:
+    code, _, results = run(
+        tmp_path,
+        """
+@pytest.mark.clause("6.3.4.3.3-b1", "6.1-coap")
+def test_passes(): pass
+@pytest.mark.clause("6.1-coap")
+def test_fails(): assert False
+@pytest.mark.clause("6.3.4.3.3-a")
+def test_skips(): pytest.skip("not here")
+@pytest.fixture
+def broken():
+    yield
+    raise RuntimeError
+@pytest.mark.clause("7.1-type")
+def test_fails_at_its_end(broken): pass
+def test_proves_nothing(): pass
+""",
+    )
+    assert code == 1
+    assert results == {
+        "6.3.4.3.3-b1": {"test_it.py::test_passes": "passed"},
+        "6.1-coap": {"test_it.py::test_passes": "passed", "test_it.py::test_fails": "failed"},
+        "6.3.4.3.3-a": {"test_it.py::test_skips": "skipped"},
+        "7.1-type": {"test_it.py::test_fails_at_its_end": "failed"},
+    }
