@@ -3,7 +3,7 @@
 import io
 import random
 
-from msgin5g import coap, registration
+from msgin5g import coap
 from msgin5g.exchange import FAILED, REQUEST, RESPONSE, Endpoint, Params
 from msgin5g_gateway import config as gateway_config
 from msgin5g_gateway.core import GatewayCore
@@ -68,7 +68,7 @@ class ServerNode:
         while event := self.endpoint.next_event():
             if event[0] == REQUEST:
                 payload = bytes(event[1].message.payload)
-                self.requests.append(registration.parse_request(payload))
+                self.requests.append(payload)
                 answer = self.core.handle(payload, f"{peer}:1", now)
                 self._answers.append((event[1], *answer))
 

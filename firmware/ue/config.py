@@ -12,6 +12,7 @@ _DEFAULTS = (
     ("link", "udp://127.0.0.1:65402"),
     ("server_host", ""),
     ("path", gaps.PATH),
+    ("direct", False),
     ("urgent", False),
     ("wait_s", 5),
     ("gateway_time_s", 3600),

@@ -122,6 +122,9 @@ class UeCore:
     # What is sent
 
     def _sign_up(self, now):
+        if self._config["direct"]:
+            self._send_reg(now)
+            return
         if not self._is_registered:
             self._go(SIGNING_UP)
         payload = messages.gwreg(
@@ -136,23 +139,23 @@ class UeCore:
     def _send_reg(self, now):
         if not self._is_registered:
             self._go(REGISTERING)
-        config = self._config
         payload = messages.reg(
-            self._ue,
-            self._service,
-            config["urgent"],
-            None if config["urgent"] else config["wait_s"] or None,
-            config["profile"] or None,
+            self._ue, self._service, *self._urgency(), self._config["profile"] or None
         )
         self._refresh_at = None
         self._send(n.REG, payload, now, True)
 
     def _send_dereg(self, now):
         self._go(DEREGISTERING)
-        config = self._config
-        wait = None if config["urgent"] else config["wait_s"] or None
-        payload = messages.dereg(self._ue, self._service, config["urgent"], wait)
+        payload = messages.dereg(self._ue, self._service, *self._urgency())
         self._send(n.DEREG, payload, now, True)
+
+    def _urgency(self):
+        """Return (urgentTag, reqExpTime): both belong to the way through a gateway only."""
+        config = self._config
+        if config["direct"]:
+            return None, None
+        return config["urgent"], None if config["urgent"] else config["wait_s"] or None
 
     def _send(self, what, payload, now, to_server):
         """Send a request; there is one at a time, so an older one is given up."""
