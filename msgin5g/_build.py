@@ -145,17 +145,17 @@ def _verdict(front, ue_service_id, result, cause, time_key=None, time_s=None, ca
 def _ue(ue_service_id):
     try:
         checks.uri(ue_service_id, "UE Service ID")
+        return (_ADDRESS + quote(ue_service_id) + "}").encode()
     except (BadMessage, UnicodeError) as problem:
         raise CallerError(str(problem))
-    return (_ADDRESS + quote(ue_service_id) + "}").encode()
 
 
 def _ue_id(ue_id):
     try:
         checks.text(ue_id, "MSGin5G UE ID", MAX_URI_BYTES)
+        return (_ADDRESS + quote(ue_id) + "}").encode()
     except (BadMessage, UnicodeError) as problem:
         raise CallerError(str(problem))
-    return (_ADDRESS + quote(ue_id) + "}").encode()
 
 
 def _service(service_id):

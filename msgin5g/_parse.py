@@ -51,6 +51,8 @@ class Answer:
 
 def parse_request(payload):
     """Return the Request in a POST's payload. Raises BadMessage, UnsupportedType."""
+    if payload.__class__ is not bytes:
+        payload = bytes(payload)
     value = loads(payload, MAX_BULK_JSON_DEPTH)
     if value.__class__ is not dict:
         raise BadMessage("", _OBJECT)
