@@ -17,8 +17,6 @@ class UdpLink:
         self._host = host.strip("[]")
         self._port = int(port)
         self._socket = None
-        self._buffer = bytearray(MAX_DATAGRAM_BYTES + 1)
-        self._view = memoryview(self._buffer)
 
     def open(self):
         """Open the socket unless it is open. Raises OSError."""
@@ -48,18 +46,19 @@ class UdpLink:
         return True
 
     async def receive(self):
-        """Wait for a datagram; return a view of it, valid until the next call. Raises OSError."""
+        """Wait for a datagram and return it. Raises OSError.
+
+        `recv` and not `readinto`: the latter goes on reading until its buffer is full and would
+        join two datagrams that wait in the queue.
+        """
         while True:
             await _readable(self._socket)
             try:
-                size = self._socket.readinto(self._buffer)
+                return self._socket.recv(MAX_DATAGRAM_BYTES + 1)
             except OSError as problem:
-                # The gateway is not there (yet); the exchange's own timer deals with it.
-                if problem.errno == errno.ECONNREFUSED:
-                    continue
-                raise
-            if size:
-                return self._view[:size]
+                # Refused: the gateway is not there (yet), the exchange's own timer deals with it.
+                if problem.errno not in (errno.ECONNREFUSED, errno.EAGAIN):
+                    raise
 
 
 async def _readable(sock):
