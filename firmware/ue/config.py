@@ -64,9 +64,7 @@ def merge(given, where="config"):
             )
         value, wanted = given[key], config[key]
         if type(value) is not type(wanted):
-            raise ConfigError(
-                "%s: %s: %s is wanted, not %r" % (where, key, _kind(wanted), value)
-            )
+            raise ConfigError("%s: %s: %s is wanted, not %r" % (where, key, _kind(wanted), value))
         if isinstance(value, int) and value < 0:
             raise ConfigError("%s: %s: a number from 0 is wanted, not %d" % (where, key, value))
         config[key] = value

@@ -10,7 +10,7 @@ from ue.ue import ConstrainedUE, RegistrationRefused
 
 
 async def live(config):
-    """Register and stay registered; with `stay_s`, de-register after it, pause `away_s`, repeat."""
+    """Register and stay so; with `stay_s`, de-register after it, pause `away_s`, repeat."""
     clock = Clock()
     log = Log(config["ue_service_id"], config["json"], clock)
     ue = ConstrainedUE(config, log.event, clock)

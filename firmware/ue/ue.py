@@ -25,9 +25,9 @@ def random_below(limit):
 class ConstrainedUE:
     """A constrained UE. config: see `ue.config`; on_event(name, info) sees every event.
 
-        ue = ConstrainedUE(config, print)
-        asyncio.create_task(ue.run())
-        await ue.register()
+    ue = ConstrainedUE(config, print)
+    asyncio.create_task(ue.run())
+    await ue.register()
     """
 
     def __init__(self, config, on_event=None, clock=None):

@@ -1,4 +1,4 @@
-"""Bulk registration and de-registration (6.3.4.3): cache, one request upwards, split the answer."""
+"""Bulk handling (6.3.4.3): cache, send one request upwards, split its answer."""
 
 import heapq
 from typing import Any
@@ -81,7 +81,7 @@ class BulkHandler:
         self._by_ue[ue, kind] = row
         leaves = max(self._schedules[kind].add(now, due, now), self._not_before)
         shared.log.event("cached", ue=ue, what=kind, leaves_in_s=round((leaves - now) / 1000, 1))
-        return interim(ue, max(leaves - now, 0) // 1000 + 1)  # type: ignore[no-any-return]
+        return interim(ue, max(leaves - now, 0) // 1000 + 1)
 
     def supersede(self, ue: str, now: int, but: str | None = None) -> None:
         """A later request of this UE counts: refuse its cached ones of another kind than `but`."""

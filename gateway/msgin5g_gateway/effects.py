@@ -43,7 +43,14 @@ class Shared:
         self.log.message("tx", "MSGin5G-1", what, **fields)
 
     def post(
-        self, ref: Any, peer: str, what: str, payload: bytes, token: bytes, mid: int | None, ue: str
+        self,
+        ref: Any,
+        peer: str,
+        what: str,
+        payload: bytes,
+        token: bytes,
+        mid: int | None,
+        ue: str,
     ) -> None:
         """POST to a constrained UE (MSGin5G-6); its outcome comes back with `ref`."""
         self.out.append((POST, ref, peer, payload, token, mid))

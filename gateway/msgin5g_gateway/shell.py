@@ -7,7 +7,7 @@ from typing import Any
 from msgin5g import coap
 from msgin5g.exchange import FAILED, REQUEST, RESPONSE, Incoming
 from msgin5g_gateway.core import GatewayCore
-from msgin5g_gateway.effects import ANSWER, NORTH
+from msgin5g_gateway.effects import ANSWER, NORTH, Effect
 from msgin5g_gateway.north import North
 from msgin5g_gateway.south import UdpLink
 from msgin5g_gateway.store import Store, StoreError
@@ -112,12 +112,11 @@ class Gateway:
             elif effect[0] == NORTH:
                 self.north.post(effect[1], effect[2])
             else:
-                self._post(*effect[1:], now)
+                self._post(effect, now)
         self._schedule(now)
 
-    def _post(
-        self, ref: Any, peer: str, payload: bytes, token: bytes, mid: int | None, now: int
-    ) -> None:
+    def _post(self, effect: Effect, now: int) -> None:
+        _, ref, peer, payload, token, mid = effect
         scheme = peer.partition("://")[0]
         for link in self.links:
             if link.name == scheme:

@@ -28,13 +28,13 @@ class HttpServer:
         app.router.add_get("/ues", self._ues)
         app.router.add_get("/health", self._health)
         app.router.add_get("/metrics", self._metrics)
-        self._runner = web.AppRunner(app, access_log=None)
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
         self.address: tuple[str, int] = ("", 0)
 
     async def start(self, host: str, port: int) -> None:
         """Bind and serve. Raises OSError."""
         await self._runner.setup()
-        await web.TCPSite(self._runner, host, port, shutdown_timeout=1.0).start()
+        await web.TCPSite(self._runner, host, port).start()
         self.address = self._runner.addresses[0][:2]
 
     async def close(self) -> None:

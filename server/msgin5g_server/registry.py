@@ -83,7 +83,9 @@ class Registry:
             self._db.execute("PRAGMA journal_mode=WAL")
             self._db.execute("PRAGMA synchronous=FULL")
             self._db.execute(_SCHEMA)
-            for ue, *row in self._db.execute(f"SELECT ue_service_id, {_COLUMNS} FROM registration"):
+            for ue, *row in self._db.execute(
+                f"SELECT ue_service_id, {_COLUMNS} FROM registration"
+            ):
                 self._rows[ue] = Registration(*row)
                 self._schedule(ue, self._rows[ue].expires_at_ms)
         except sqlite3.Error as problem:

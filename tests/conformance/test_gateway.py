@@ -40,9 +40,7 @@ class Peer:
 
     def answer(self, message, code, payload):
         options = [(coap.CONTENT_FORMAT, b"\x32")] if payload else []
-        self.out.append(
-            coap.encode(coap.ACK, code, message.mid, message.token, options, payload)
-        )
+        self.out.append(coap.encode(coap.ACK, code, message.mid, message.token, options, payload))
 
     def take(self, kind=None):
         """Remove and return the oldest message; `kind`: the oldest of that msgType."""
@@ -53,9 +51,7 @@ class Peer:
         raise AssertionError(f"{self.name} got no {kind}")
 
     def count(self, kind):
-        return sum(
-            1 for one in self.got if one.payload and body(one).get("msgType") == kind
-        )
+        return sum(1 for one in self.got if one.payload and body(one).get("msgType") == kind)
 
 
 class Server(Peer):
@@ -297,9 +293,7 @@ def test_more_than_the_maximum_count_leave_at_once_and_all_of_them(tmp_path, mak
         assert bench.server.count(kind) == 0
         ue.post(make(ue, wait_s=60), 2)
         bench.run(50)
-    entries = body(bench.server.take(kind))[
-        "regReqList" if kind == "BREG" else "deregReqList"
-    ]
+    entries = body(bench.server.take(kind))["regReqList" if kind == "BREG" else "deregReqList"]
     assert [one["oriAddr"]["addr"] for one in entries] == [ue.name for ue in bench.ues]
     bench.run(120_000)
     assert bench.server.count(kind) == 0, "each one once"

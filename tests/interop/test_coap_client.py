@@ -67,9 +67,7 @@ def test_libcoap_signs_up_registers_refreshes_and_de_registers_at_the_gateway(st
 async def aiocoap_post(url, payload):
     context = await aiocoap.Context.create_client_context()
     try:
-        request = aiocoap.Message(
-            code=aiocoap.POST, uri=url, payload=payload, content_format=50
-        )
+        request = aiocoap.Message(code=aiocoap.POST, uri=url, payload=payload, content_format=50)
         return await asyncio.wait_for(context.request(request).response, 20)
     finally:
         await context.shutdown()

@@ -11,9 +11,7 @@ HOUR_MS = 3_600_000
 def test_at_30_percent_loss_each_way_every_ue_ends_registered_exactly_once(tmp_path, block):
     for seed in range(block * 10, block * 10 + 10):
         folder = tmp_path / str(seed)
-        world = World(
-            folder, 4, seed=seed, loss=0.3, delay_ms=(1, 400), duplication=0.1
-        )
+        world = World(folder, 4, seed=seed, loss=0.3, delay_ms=(1, 400), duplication=0.1)
         world.register()
         assert world.wire.run(HOUR_MS, world.all_in("registered")), seed
         registered = [ue for ue, _ in world.server.registry.items()]

@@ -142,7 +142,9 @@ class DemoWorld:
             reader.cancel()
 
     def _ue_id(self, number: int) -> str:
-        name = _NAMES[number % len(_NAMES)] + (str(number // len(_NAMES) + 1) if number > 7 else "")
+        name = _NAMES[number % len(_NAMES)] + (
+            str(number // len(_NAMES) + 1) if number > 7 else ""
+        )
         return f"urn:example:ue:{name}"
 
     def _write_host_files(self) -> tuple[str, str]:

@@ -3,7 +3,7 @@
 import sys
 from types import TracebackType
 
-from rich.console import Group
+from rich.console import Group, RenderableType
 from rich.live import Live
 from rich.panel import Panel
 from rich.table import Table
@@ -95,7 +95,11 @@ class ScreenView(View):
         where = f"server {story.server}   gateway {story.gateway}"
         if story.http:
             where += f"   who is connected: http://{story.http}/ues"
-        parts = [Panel(where, title="MSGin5G demo"), table, Panel(passed, title="messages")]
+        parts: list[RenderableType] = [
+            Panel(where, title="MSGin5G demo"),
+            table,
+            Panel(passed, title="messages"),
+        ]
         if story.problems:
             parts.append(Panel("\n".join(story.problems), title="problems", style="red"))
         parts.append(Text("Ctrl-C ends it", style="dim"))
