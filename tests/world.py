@@ -42,9 +42,7 @@ def server_settings(folder, ues=(), **values):
 
 
 def gateway_settings(folder, ues=(), bulk=None, **values):
-    settings = load(
-        gateway_config.KEYS, gateway_config.TABLES, None, {}, {"gateway.data": folder}
-    )
+    settings = load(gateway_config.KEYS, gateway_config.TABLES, None, {}, {"gateway.data": folder})
     settings.values["gateway.ue_service_id"] = GATEWAY
     settings.values.update({f"gateway.{key}": value for key, value in values.items()})
     settings.values.update({f"bulk.{key}": value for key, value in (bulk or {}).items()})
@@ -93,9 +91,7 @@ class GatewayNode:
 
     def __init__(self, settings, server="server", seed=0, now=0):
         self.settings = settings
-        self.endpoint = Endpoint(
-            rng(seed), Params(max_datagram_bytes=65535, max_waiting=2000)
-        )
+        self.endpoint = Endpoint(rng(seed), Params(max_datagram_bytes=65535, max_waiting=2000))
         self.store = Store(settings["gateway.data"])
         self.core = GatewayCore(settings, self.store, silent_log("gateway"), rng(seed + 1), now)
         self.server = server
@@ -128,9 +124,7 @@ class GatewayNode:
         return _soonest(self.endpoint.next_deadline(), self.core.next_deadline())
 
     def _request(self, peer, payload, now, context, **more):
-        self.endpoint.request(
-            peer, coap.POST, "msgin5g", payload, now, context=context, **more
-        )
+        self.endpoint.request(peer, coap.POST, "msgin5g", payload, now, context=context, **more)
 
     def _drain(self, now):
         while event := self.endpoint.next_event():
@@ -138,9 +132,7 @@ class GatewayNode:
                 incoming = event[1]
                 payload = bytes(incoming.message.payload)
                 peer = f"udp://{incoming.peer}"
-                self.core.receive(
-                    incoming, payload, peer, incoming.mid, incoming.token, now
-                )
+                self.core.receive(incoming, payload, peer, incoming.mid, incoming.token, now)
                 continue
             side, ref = event[1].context
             if event[0] == RESPONSE and side == "north":
@@ -199,9 +191,7 @@ class World:
         ues = [ue_id(number) for number in range(1, count + 1)]
         accounts = [{"ue_service_id": GATEWAY, "gateway": None}]
         accounts += [{"ue_service_id": one, "gateway": GATEWAY} for one in ues]
-        self.server_settings = server_settings(
-            str(folder / "server"), accounts, **(server or {})
-        )
+        self.server_settings = server_settings(str(folder / "server"), accounts, **(server or {}))
         self.gateway_settings = gateway_settings(str(folder / "gateway"), ues, bulk)
         self.server = self.wire.attach("server", ServerNode(self.server_settings, seed))
         self.gateway = self.wire.attach("gateway", GatewayNode(self.gateway_settings, seed=seed))

@@ -1,0 +1,67 @@
+"""`msgin5g ue`: one UE on MicroPython, and a fleet in one process."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from tests.processes import Stack, msgin5g
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory):
+    made = Stack(
+        tmp_path_factory.mktemp("fleet"),
+        server=["--open"],
+        gateway=["--open"],
+        bulk=["interval_s = 1.0"],
+    )
+    made.start_server()
+    made.start_gateway()
+    yield made
+    made.stop()
+
+
+def run_ue(*arguments):
+    command = [sys.executable, "-m", "msgin5g_tools.cli", "ue", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=90)
+
+
+def test_a_fleet_registers_and_de_registers_in_bulk(stack):
+    done = run_ue(
+        *("--link", stack.link, "--count", 200, "--rate", 400, "--ramp", 0.3, "--jitter", 0.2),
+        *("--wait-s", 1, "--once", "--for", 60, "--json"),
+    )
+    events = [json.loads(line) for line in done.stdout.splitlines()]
+    assert done.returncode == 0, (done.stderr, events[-1:])
+    settled = next(one for one in events if one["event"] == "all-settled")
+    assert settled["states"] == {"registered": 200}
+    assert events[-1]["states"] == {"deregistered": 200}
+    bulks = [one for one in stack.gateway.events if one["event"] == "bulk"]
+    assert 4 <= len(bulks) <= 40 and max(one["ues"] for one in bulks) >= 40
+
+
+def test_one_ue_is_the_firmware_on_micropython(stack):
+    process = msgin5g("ue", "--link", stack.link, "--ue-service-id", "urn:x:one", "--json")
+    process.wait_for("state", state="registered", ue="urn:x:one")
+    process.stop()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (("--count", 0), "from 1"),
+        (("--count", 2, "--rate", 0), "--rate"),
+        (("--count", 2, "--link", "tcp://x"), "udp://host:port"),
+        (("-c", "/nowhere.json"), "nowhere.json"),
+    ],
+)
+def test_bad_arguments_are_clear_errors(arguments, text):
+    done = run_ue(*arguments)
+    assert done.returncode == 2 and text in done.stderr and "Traceback" not in done.stderr
+
+
+def test_a_fleet_without_a_gateway_says_how_many_are_where():
+    done = run_ue("--link", "udp://127.0.0.1:9", "--count", 3, "--for", 2)
+    assert done.returncode == 1 and "signing-up 3" in done.stdout
