@@ -157,10 +157,10 @@ def decode(data, message=None):
             raise FormatError("option cut short")
         if number > 65535:
             raise FormatError("option number above 65535")
+        if len(options) == MAX_OPTIONS:
+            raise FormatError("too many options")
         options.append((number, data[i:end]))
         i = end
-    if len(options) > MAX_OPTIONS:
-        raise FormatError("too many options")
     return message
 
 
@@ -212,20 +212,24 @@ def encode_into(buffer, type, code, mid, token, options, payload):
 def encode_options(options):
     """Return a list of (number, bytes) as it stands in a datagram.
 
-    Raises CallerError if they are not in order of number.
+    Raises CallerError if they are not in order of number, or a number is above 65535.
     """
     out = bytearray()
     last = 0
     for number, value in options:
         delta = number - last
         if delta < 0:
-            raise CallerError("CoAP option %d after option %d: pass them in order" % (number, last))
+            raise CallerError(
+                "CoAP option %d after option %d: pass them in order" % (number, last)
+            )
         last = number
         length = len(value)
         out.append(_nibble(delta) << 4 | _nibble(length))
         _extend(out, delta)
         _extend(out, length)
         out.extend(value)
+    if last > 65535:
+        raise CallerError("CoAP option %d: the largest number is 65535" % last)
     return bytes(out)
 
 

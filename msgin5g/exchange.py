@@ -261,13 +261,19 @@ class Endpoint:
 
     def cancel(self, exchange):
         """Forget an exchange; no event follows. A late answer meets a Reset or silence."""
+        for event in self._events:
+            if event[1] is exchange:
+                self._events.remove(event)
+                break
         state = self._peers.find(exchange.peer)
         if state is not None:
             if exchange in state.waiting:
                 state.waiting.remove(exchange)
             elif exchange in state.active:
                 state.active.remove(exchange)
-                self._peers.settle(exchange.peer, state)
+                if state.waiting:
+                    self._wake = 0  # the next poll starts the one that waits
+            self._settle(exchange.peer, state)
 
     def next_event(self):
         """Return the next event or None.
@@ -332,7 +338,8 @@ class Endpoint:
                 self.respond(incoming, code, text, now, options=())
             return
         if incoming.confirmable:
-            if len(self._held) >= self.params.max_held and not self._make_room():
+            open_requests = len(self._held) + len(self._fresh)
+            if open_requests >= self.params.max_held and not self._make_room():
                 self.counters["no_room"] += 1
                 self.respond(incoming, UNAVAILABLE, b"too many requests at once", now, options=())
                 return
@@ -341,6 +348,7 @@ class Endpoint:
         self._events.append((REQUEST, incoming))
 
     def _make_room(self):
+        self._hold()
         self._held = [incoming for incoming in self._held if not incoming.acked]
         return len(self._held) < self.params.max_held
 
@@ -421,10 +429,14 @@ class Endpoint:
             self._reset(data[2] << 8 | data[3], peer)
 
     def _oversize(self, data, peer):
-        """4.13 with the largest size taken, if enough of it is readable; nothing is kept."""
+        """Answer a Confirmable: a request with 4.13 and the largest size taken, else Reset."""
         self.counters["oversize"] += 1
         limit = self.params.max_datagram_bytes
-        if data[0] >> 4 == 4 and data[0] & 15 < 9 and 0 < data[1] < 32:
+        if data[0] >> 4 != 4:
+            return
+        if data[0] & 15 > 8 or not 0 < data[1] < 32:
+            self._reset(data[2] << 8 | data[3], peer)
+        else:
             token = bytes(data[4 : 4 + (data[0] & 15)])
             options = ((SIZE1, uint(limit)),)
             text = b"the datagram is over %d bytes" % limit
@@ -496,10 +508,19 @@ class Endpoint:
     def _finish(self, exchange, state, now):
         state.active.remove(exchange)
         self._recycle(exchange)
-        if state.waiting and len(state.active) < self.params.nstart:
-            self._start(state.waiting.pop(0), state, now)
-        elif not state.active:
-            self._peers.settle(exchange.peer, state)
+        self._start_waiting(state, now)
+        self._settle(exchange.peer, state)
+
+    def _settle(self, peer, state):
+        self._peers.settle(peer, state)
+        if not self._held and self._peers.idle():
+            self._wake = _NEVER
+
+    def _start_waiting(self, state, now):
+        while state.waiting and len(state.active) < self.params.nstart:
+            exchange = state.waiting.pop(0)
+            state.use(exchange.mid, now)
+            self._start(exchange, state, now)
 
     def _recycle(self, exchange):
         """Keep an ended exchange and its buffer for the next request of a board."""
@@ -510,6 +531,8 @@ class Endpoint:
         wake = _NEVER
         busy = self._peers.all_busy()
         for state in busy:
+            if state.waiting:
+                self._start_waiting(state, now)
             for exchange in list(state.active):
                 if now >= exchange.deadline:
                     self._expire(exchange, state, now)
@@ -557,6 +580,4 @@ class Endpoint:
 
 def post(endpoint, peer, path, payload, now, token=None, mid=None, context=None):
     """Send a Confirmable POST with JSON, the form of every request of clause 6."""
-    return endpoint.request(
-        peer, POST, path, payload, now, token=token, mid=mid, context=context
-    )
+    return endpoint.request(peer, POST, path, payload, now, token=token, mid=mid, context=context)

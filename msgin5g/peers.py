@@ -7,31 +7,26 @@ class PeerState:
     seen: Message ID -> [time, answer datagram or None while it is being worked on].
     """
 
-    __slots__ = ("active", "waiting", "seen", "next_mid", "_ring", "_at", "_used", "_used_at")
+    __slots__ = ("active", "waiting", "seen", "next_mid", "_order", "_used", "_used_at")
 
     def __init__(self, first_mid):
         self.active = []
         self.waiting = []
         self.seen = {}
         self.next_mid = first_mid
-        self._ring = []
-        self._at = 0
+        self._order = []
         self._used = None
         self._used_at = 0
 
     def remember(self, mid, now, limit):
         """Note a request's Message ID, forgetting the oldest of `limit`; return its record."""
-        record = [now, None]
-        if mid not in self.seen:
-            ring = self._ring
-            if len(ring) < limit:
-                ring.append(mid)
-            else:
-                at = self._at
-                del self.seen[ring[at]]
-                ring[at] = mid
-                self._at = at + 1 if at + 1 < limit else 0
-        self.seen[mid] = record
+        order = self._order
+        if mid in self.seen:
+            order.remove(mid)
+        elif len(order) >= limit:
+            del self.seen[order.pop(0)]
+        order.append(mid)
+        self.seen[mid] = record = [now, None]
         return record
 
     def use(self, mid, now):
@@ -58,7 +53,8 @@ class PeerTable:
     """At most `limit` peers, in two generations.
 
     When the young generation holds half of the limit, the old one is forgotten and the young one
-    becomes the old: whoever was silent for that long starts afresh. Peers with open exchanges stay.
+    becomes the old: whoever was silent for that long starts afresh. Peers with open exchanges stay
+    until these have ended.
     """
 
     def __init__(self, limit, counters, first_mid):
@@ -74,15 +70,14 @@ class PeerTable:
 
     def find(self, peer):
         """Return the state of a known peer or None."""
-        state = self._young.get(peer)
-        return self._old.get(peer) if state is None else state
+        return self._young.get(peer) or self._old.get(peer) or self._busy.get(peer)
 
     def get(self, peer):
         """Return the state of a peer, making room for a new one if needed."""
         state = self._young.get(peer)
         if state is not None:
             return state
-        state = self._old.pop(peer, None)
+        state = self._old.pop(peer, None) or self._busy.get(peer)
         if state is None:
             state = PeerState(self._first_mid())
         if len(self._young) >= self._half:
@@ -96,8 +91,12 @@ class PeerTable:
 
     def settle(self, peer, state):
         """Let a peer go once it has no open exchange."""
-        if not state.active:
+        if not state.active and not state.waiting:
             self._busy.pop(peer, None)
+
+    def idle(self):
+        """Tell whether no peer has an open exchange."""
+        return not self._busy
 
     def all_busy(self):
         """Return the states of all peers with open exchanges, as a list."""
@@ -109,9 +108,5 @@ class PeerTable:
             if peer in self._old:
                 forgotten -= 1
         self._counters["peers_forgotten"] += forgotten
-        old = self._old
         self._old = self._young
         self._young = {}
-        for peer, state in self._busy.items():
-            if peer in old:
-                self._young[peer] = state
