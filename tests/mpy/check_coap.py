@@ -9,6 +9,7 @@ import gc
 import json
 import os
 import sys
+from binascii import unhexlify
 
 from msgin5g import coap
 from msgin5g.exchange import FAILED, REQUEST, RESPONSE, Endpoint, Params, post
@@ -25,10 +26,6 @@ def check(condition, name, what):
     results[not condition] += 1
     if not condition:
         print("FAILED %s: %s" % (name, what))
-
-
-def unhex(text):
-    return bytes([int(text[i : i + 2], 16) for i in range(0, len(text), 2)])
 
 
 def load(folder):
@@ -67,9 +64,9 @@ def codec(vector, data):
         wanted["type"],
         wanted["code"],
         wanted["mid"],
-        unhex(wanted["token"]),
-        [(number, unhex(value)) for number, value in wanted["options"]],
-        unhex(wanted["payload"]),
+        unhexlify(wanted["token"]),
+        [(number, unhexlify(value)) for number, value in wanted["options"]],
+        unhexlify(wanted["payload"]),
     )
     check(fields(coap.decode(data)) == wanted, name, "decoded bytes")
     check(fields(coap.decode(memoryview(data))) == wanted, name, "decoded memoryview")
@@ -182,7 +179,7 @@ def main():
     count = 0
     for vector in load(sys.argv[1] + "/coap"):
         count += 1
-        data = unhex(vector["hex"])
+        data = unhexlify(vector["hex"])
         codec(vector, data)
         react(vector, data, False)
         react(vector, data, True)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from msgin5g import coap
+from msgin5g import coap, options
 from msgin5g.coap import ACK, CHANGED, CON, CONTENT, GET, NON, POST, RST, decode, encode
 from msgin5g.errors import CallerError
 from msgin5g.exchange import FAILED, REQUEST, RESPONSE, Endpoint, Params, post
@@ -619,6 +619,7 @@ def test_rfc7252_5_2_2_empty_acknowledgement_then_separate_answer_td_coap_core_1
     assert sent(endpoint, 10_000) == [separate]
     assert follow(endpoint, 16_000) == [(12_000, separate), (16_000, separate)]
     endpoint.receive(encode(ACK, 0, 100), PEER, 16_001)
+    assert endpoint._peers.all_busy() == []
     assert (follow(endpoint, 10**9), events(endpoint)) == ([], [])
     assert endpoint.counters["separate"] == 1
 
@@ -654,6 +655,25 @@ def test_rfc7252_5_2_2_separate_answer_as_the_other_side_sees_it() -> None:
     (ack,) = sent(client, 90_000)
     server.receive(ack, "c", 90_000)
     assert (follow(server, 10**9), follow(client, 10**9)) == ([], [])
+
+
+def test_rfc7252_5_3_2_a_response_never_matches_a_response() -> None:
+    endpoint = make(separate_after_ms=0)
+    incoming = asked(endpoint)
+    endpoint.poll(0)
+    endpoint.respond(incoming, CHANGED, b"", 1)
+    endpoint.poll(1)
+    endpoint.receive(encode(CON, CHANGED, 9, b"tk"), PEER, 2)
+    assert events(endpoint) == []
+    assert sent(endpoint, 2) == [encode(RST, 0, 9)]
+
+
+def test_rfc7252_5_2_2_a_held_request_is_acknowledged_although_ours_has_ended() -> None:
+    endpoint = make()
+    asked(endpoint)
+    _, wire = ask(endpoint)
+    endpoint.receive(encode(ACK, CHANGED, wire.mid, wire.token), PEER, 1)
+    assert [data for _, data in follow(endpoint, 8000)] == [encode(ACK, 0, 7)]
 
 
 def test_held_requests_are_bounded_by_5_03() -> None:
@@ -705,8 +725,7 @@ def test_rfc7252_5_4_1_bad_option_names_the_option() -> None:
 
 
 def test_rfc7252_5_4_1_application_options_are_recognised_where_known() -> None:
-    rules = {**__import__("msgin5g.options").options.PLAIN, 23: 3}
-    endpoint = make(known=rules)
+    endpoint = make(known={**options.PLAIN, 23: options.rule(0, 3)})
     endpoint.receive(encode(CON, GET, 7, b"", [(23, b"\6")]), PEER, 0)
     assert [event[0] for event in events(endpoint)] == [REQUEST]
 
@@ -895,6 +914,14 @@ def test_many_busy_peers_are_looked_at_in_steps_of_50_ms() -> None:
     assert set(count.values()) == {1} and len(count) == 200
     assert late <= 50
     assert polls <= 10
+
+
+def test_few_busy_peers_are_served_to_the_millisecond() -> None:
+    endpoint = make()
+    for peer in range(64):
+        endpoint.request(peer, POST, "", b"{}", peer)
+    endpoint.poll(64)
+    assert [then for then, _ in follow(endpoint, 2063)] == list(range(2000, 2064))
 
 
 # Reuse of buffers on a board
