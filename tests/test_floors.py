@@ -43,7 +43,7 @@ BOARD_LIBRARY = CORE_LIBRARY | {
 }
 MAX_LINES = 400
 PRINTS = {"log.py", "main.py", "daemon.py"}
-SKIPPED = {".git", ".venv", "build", "node_modules"}
+SKIPPED = {".git", ".hypothesis", ".venv", "build", "node_modules"}
 
 
 def sources(folder: str) -> list[Path]:
