@@ -1,6 +1,5 @@
 """Bulk handling (6.3.4.3): cache, send one request upwards, split its answer."""
 
-import heapq
 from typing import Any
 
 from msgin5g import coap, gaps
@@ -9,13 +8,16 @@ from msgin5g.errors import BadMessage
 from msgin5g.limits import MAX_BULK_ENTRIES
 from msgin5g.registration import Answer, Request, breg, bulk_dereg, interim, parse_answer
 from msgin5g_gateway.effects import Shared
+from msgin5g_gateway.refresh import Refreshes
 from msgin5g_gateway.schedule import Schedule
 from msgin5g_gateway.store import ANSWERED, CACHED, Pending, Registered
 from msgin5g_gateway.tell import Teller
 
 _KINDS = (n.REG, n.DEREG)
 _LONGEST_PAUSE_MS = 30_000
-_REFRESH_PERMILLE = 600
+_HELD_MS = 1_000
+# The server looked at the request and found fault with what is in it, not with who sent it.
+_BAD_CONTENT = (coap.BAD_REQUEST, coap.TOO_LARGE)
 
 
 class BulkRequest:
@@ -25,6 +27,7 @@ class BulkRequest:
         self.kind = kind
         self.rows = rows
         self.refreshes = refreshes
+        self.ues = {row.ue for row in rows} | {row.ue for row in refreshes}
 
 
 class BulkHandler:
@@ -35,26 +38,37 @@ class BulkHandler:
     """
 
     def __init__(self, shared: Shared, now: int) -> None:
-        self.teller = Teller(shared)
-        self._shared = shared
         settings = shared.settings
-        interval_ms = int(settings["bulk.interval_s"] * 1000)
-        self._schedules = {
-            kind: Schedule(settings["bulk.max_requests"], interval_ms) for kind in _KINDS
-        }
-        self._interval_ms = interval_ms
+        self._shared = shared
+        self._interval_ms = int(settings["bulk.interval_s"] * 1000)
         self._lifetime_ms = int(settings["bulk.pending_lifetime_s"] * 1000)
+        self._default_wait_ms = int(settings["bulk.default_wait_s"] * 1000)
+        margin_ms = int(settings["bulk.answer_margin_s"] * 1000)
+        self._schedules = {
+            kind: Schedule(settings["bulk.max_requests"], self._interval_ms, margin_ms)
+            for kind in _KINDS
+        }
+        self.teller = Teller(shared)
+        self.refreshes = Refreshes(shared, self.teller, self._interval_ms)
         self._by_ue: dict[tuple[str, str], Pending] = {}
         self._under_way: BulkRequest | None = None
-        self._alone: list[Pending] = []
+        self._alone: list[BulkRequest] = []
         self._failures = 0
         self._not_before = 0
-        self._refreshes: list[tuple[int, str]] = []
         self._resume(now)
 
     def cached(self) -> int:
         """Return how many requests wait for a bulk request or its answer."""
         return len(self._by_ue)
+
+    def carries(self, ue: str) -> bool:
+        """Tell whether the bulk request under way speaks for this UE."""
+        return self._under_way is not None and ue in self._under_way.ues
+
+    def would_replace(self, ue: str, kind: str) -> bool:
+        """Tell whether caching such a request takes the room of an older one."""
+        row = self._by_ue.get((ue, kind))
+        return row is not None and not row.in_flight
 
     def cache(
         self, request: Request, payload: bytes, peer: str, mid: int, token: bytes, now: int
@@ -67,53 +81,46 @@ class BulkHandler:
         if older is not None:
             shared.counters["replaced"] += 1
             if not older.in_flight:
+                self._unschedule(older)
                 shared.store.drop_pending(older)
         self.teller.forget(ue, kind)
-        if request.wait_s is None:
-            due = now + int(shared.settings["bulk.default_wait_s"] * 1000)
-        else:
-            due = now + request.wait_s * 1000
+        if kind == n.DEREG:
+            shared.store.drop_registered(ue)
+        wait_ms = self._default_wait_ms if request.wait_s is None else request.wait_s * 1000
+        due = now + wait_ms
         row = Pending(
             *(shared.store.new_id(), ue, kind, peer, mid, token, payload),
             *(CACHED, None, None, now, due),
         )
         shared.store.put_pending(row)
         self._by_ue[ue, kind] = row
+        row.waiting = True
         leaves = max(self._schedules[kind].add(now, due, now), self._not_before)
+        shared.counters["cached"] += 1
         shared.log.event("cached", ue=ue, what=kind, leaves_in_s=round((leaves - now) / 1000, 1))
         return interim(ue, max(leaves - now, 0) // 1000 + 1)
 
-    def supersede(self, ue: str, now: int, but: str | None = None) -> None:
-        """A later request of this UE counts: refuse its cached ones of another kind than `but`."""
+    def supersede(
+        self, ue: str, now: int, but: str | None = None, received_until_ms: int | None = None
+    ) -> None:
+        """A later request of this UE counts: refuse its cached ones of another kind than `but`.
+
+        received_until_ms: only those that came until then.
+        """
         for kind in _KINDS:
             row = self._by_ue.get((ue, kind))
-            if kind != but and row is not None and not row.in_flight:
+            if kind == but or row is None or row.in_flight:
+                continue
+            if received_until_ms is None or row.received_ms <= received_until_ms:
                 self._finish(row, False, gaps.CAUSE_SUPERSEDED, now)
-
-    def note_registered(
-        self, ue: str, peer: str, token: bytes, payload: bytes, lifetime_s: int | None, now: int
-    ) -> None:
-        """Remember what refreshes a UE's registration at the server, and when."""
-        if lifetime_s is None:
-            return
-        expires = now + lifetime_s * 1000
-        refresh = now + lifetime_s * _REFRESH_PERMILLE
-        row = Registered(ue, peer, token, payload, refresh, expires)
-        self._shared.store.put_registered(row)
-        heapq.heappush(self._refreshes, (refresh, ue))
 
     def next_deadline(self) -> int | None:
         """Return when `poll` is due, or None."""
         times = [self.teller.next_deadline()]
         if self._under_way is None:
-            times += [schedule.due_at() for schedule in self._schedules.values()]
-            if self._alone:
-                times.append(0)
-            if self._refreshes:
-                times.append(self._refreshes[0][0])
-            times = times[:1] + [
-                None if one is None else max(one, self._not_before) for one in times[1:]
-            ]
+            sending = [schedule.due_at() for schedule in self._schedules.values()]
+            sending += [self.refreshes.next_deadline(), 0 if self._alone else None]
+            times += [max(one, self._not_before) for one in sending if one is not None]
         return min((one for one in times if one is not None), default=None)
 
     def poll(self, now: int) -> None:
@@ -122,9 +129,7 @@ class BulkHandler:
         if self._under_way is not None or now < self._not_before:
             return
         while self._alone:
-            row = self._alone.pop()
-            if self._by_ue.get((row.ue, row.kind)) is row:
-                self._send(row.kind, [row], [])
+            if self._send_alone(self._alone.pop(0), now):
                 return
         for kind in _KINDS:
             due = self._schedules[kind].due_at()
@@ -132,17 +137,20 @@ class BulkHandler:
                 self._leave(kind, now)
                 if self._under_way is not None:
                     return
-        if self._refreshes and now >= self._refreshes[0][0]:
+        due = self.refreshes.next_deadline()
+        if due is not None and now >= due:
             self._leave(n.REG, now)
 
     def answered(self, bulk: BulkRequest, code: int, payload: bytes, now: int) -> None:
         """Split the server's answer into one result per UE (6.3.4.3.3 a, 6.3.4.3.6 a)."""
-        if coap.BAD_REQUEST <= code < coap.INTERNAL_ERROR:
+        if not self._is_current(bulk):
+            return
+        if code in _BAD_CONTENT:
             self._rejected(bulk, code, payload, now)
             return
         try:
-            if code >= coap.INTERNAL_ERROR:
-                raise BadMessage("", coap.code_text(code) + " " + _text(payload))
+            if code >= coap.BAD_REQUEST:
+                raise BadMessage("", _error(code, payload))
             entries = parse_answer(payload).entries
             if entries is None:
                 raise BadMessage("", "the answer to a bulk request has no list")
@@ -150,7 +158,6 @@ class BulkHandler:
             self.failed(bulk, str(problem), now)
             return
         self._done()
-        self._shared.server_answered(True)
         results: dict[str, Answer] = {entry.ue_service_id: entry for entry in entries}
         for row in bulk.rows:
             row.in_flight = False
@@ -159,126 +166,158 @@ class BulkHandler:
                 self._keep(row, gaps.CAUSE_NO_ANSWER, now)
                 continue
             if row.kind == n.REG and entry.result:
-                lifetime = entry.lifetime_s
-                self.note_registered(row.ue, row.peer, row.token, row.payload, lifetime, now)
-            elif row.kind == n.DEREG and (
-                entry.result or entry.cause == gaps.CAUSE_NOT_REGISTERED
-            ):
+                self.refreshes.note(
+                    *(row.ue, row.peer, row.token, row.payload), *(entry.lifetime_s, now)
+                )
+            elif row.kind == n.REG:
                 self._shared.store.drop_registered(row.ue)
             self._finish(row, entry.result, entry.cause, now)
         for refreshed in bulk.refreshes:
-            self._refreshed(refreshed, results.pop(refreshed.ue, None), now)
+            self.refreshes.answered(refreshed, results.pop(refreshed.ue, None), now)
         for ue in results:
             self._shared.counters["stray_answers"] += 1
             self._shared.log.event("dropped", ue=ue, reason="an answer without a request")
 
     def failed(self, bulk: BulkRequest, reason: str, now: int) -> None:
         """The server did not answer: everything stays cached and is sent again later."""
-        self._done()
+        if not self._is_current(bulk):
+            return
+        self._under_way = None
         self._shared.server_answered(False, reason)
         self._not_before = now + self._shared.back_off_ms(self._failures, _LONGEST_PAUSE_MS)
         self._failures += 1
         for row in bulk.rows:
             row.in_flight = False
             self._keep(row, gaps.CAUSE_SERVER_UNREACHABLE, now)
-        for refresh in bulk.refreshes:
-            heapq.heappush(self._refreshes, (self._not_before, refresh.ue))
+        self.refreshes.postpone(bulk.refreshes, self._not_before)
 
     def _resume(self, now: int) -> None:
         """After a restart: what is cached leaves at once, what is answered is told again."""
-        for row in list(self._shared.store.pending.values()):
+        store = self._shared.store
+        for row in list(store.pending.values()):
             if row.state == ANSWERED:
                 self.teller.tell(row, now)
-            else:
-                older = self._by_ue.get((row.ue, row.kind))
-                if older is not None:
-                    self._shared.store.drop_pending(older)
-                self._by_ue[row.ue, row.kind] = row
-                self._schedules[row.kind].postpone(now)
-        for registered in self._shared.store.registered.values():
-            self._refreshes.append((registered.refresh_ms, registered.ue))
-        heapq.heapify(self._refreshes)
+                continue
+            # Both may have been cached while one of them was under way: the later one counts.
+            self.supersede(row.ue, now, but=row.kind)
+            older = self._by_ue.pop((row.ue, row.kind), None)
+            if older is not None:
+                self._unschedule(older)
+                store.drop_pending(older)
+            self._by_ue[row.ue, row.kind] = row
+            self._reschedule(row, now)
 
     def _leave(self, kind: str, now: int) -> None:
-        rows = [row for (_, one), row in self._by_ue.items() if one == kind and not row.in_flight]
+        """Send all cached requests of one kind, and with the registrations the refreshes."""
+        forwarding = self._shared.forwarding
+        rows = [
+            row
+            for row in self._by_ue.values()
+            if row.kind == kind and row.waiting and row.ue not in forwarding
+        ]
         more = len(rows) > MAX_BULK_ENTRIES
         rows = rows[:MAX_BULK_ENTRIES]
-        self._schedules[kind].left()
-        if more:
-            self._schedules[kind].postpone(now)
+        self._schedules[kind].left(len(rows), now if more else now + _HELD_MS)
+        for row in rows:
+            row.waiting = False
         refreshes = []
         if kind == n.REG:
-            taken = {row.ue for row in rows}
-            refreshes = self._due_refreshes(taken, MAX_BULK_ENTRIES - len(rows), now)
+            refreshes = self.refreshes.take(self._is_busy, MAX_BULK_ENTRIES - len(rows), now)
         if rows or refreshes:
-            self._send(kind, rows, refreshes)
+            self._send(BulkRequest(kind, rows, refreshes))
 
-    def _due_refreshes(self, taken: set[str], room: int, now: int) -> list[Registered]:
-        """Take the registrations to refresh on behalf of UEs that are still signed up."""
-        found: list[Registered] = []
-        store = self._shared.store
-        while self._refreshes and self._refreshes[0][0] <= now and len(found) < room:
-            _, ue = heapq.heappop(self._refreshes)
-            row = store.registered.get(ue)
-            if row is None or row.refresh_ms > now or ue in taken:
-                continue
-            taken.add(ue)
-            signup = store.signups.get(ue)
-            if signup is None or signup.until_ms <= now:
-                store.drop_registered(ue)
-                self._shared.log.event("dropped", ue=ue, reason="no longer signed up")
-            elif (ue, n.DEREG) not in self._by_ue:
-                found.append(row)
-        return found
+    def _is_busy(self, ue: str) -> bool:
+        by_ue = self._by_ue
+        return any((ue, kind) in by_ue for kind in _KINDS) or ue in self._shared.forwarding
 
-    def _send(self, kind: str, rows: list[Pending], refreshes: list[Registered]) -> None:
+    def _send(self, bulk: BulkRequest) -> None:
         shared = self._shared
-        for row in rows:
+        for row in bulk.rows:
             row.in_flight = True
-        self._under_way = BulkRequest(kind, rows, refreshes)
-        payloads = [row.payload for row in rows] + [row.payload for row in refreshes]
-        build = breg if kind == n.REG else bulk_dereg
-        what = n.BREG if kind == n.REG else n.DEREG
+        self._under_way = bulk
+        payloads = [row.payload for row in bulk.rows] + [row.payload for row in bulk.refreshes]
+        build = breg if bulk.kind == n.REG else bulk_dereg
+        what = n.BREG if bulk.kind == n.REG else n.DEREG
         shared.counters["bulk_requests"] += 1
         shared.counters["bulk_entries"] += len(payloads)
-        shared.log.event("bulk", what=what, ues=len(rows), refreshes=len(refreshes) or None)
+        refreshes = len(bulk.refreshes) or None
+        shared.log.event("bulk", what=what, ues=len(bulk.rows), refreshes=refreshes)
         detail = f"{len(payloads)} UEs"
         payload = build(shared.gateway_id, shared.service_id, payloads)
-        shared.north(self._under_way, what, payload, ue=shared.gateway_id, detail=detail)
+        shared.north(bulk, what, payload, ue=shared.gateway_id, detail=detail)
+
+    def _send_alone(self, bulk: BulkRequest, now: int) -> bool:
+        """Send one request out of a rejected bulk request, unless it is no longer wanted."""
+        for row in bulk.rows:
+            if self._by_ue.get((row.ue, row.kind)) is not row:
+                return False
+            if row.ue in self._shared.forwarding:
+                self._reschedule(row, now + _HELD_MS)
+                return False
+        for refresh in bulk.refreshes:
+            if self._is_busy(refresh.ue):
+                self.refreshes.postpone([refresh], now + self._interval_ms)
+                return False
+            if self._shared.store.registered.get(refresh.ue) is not refresh:
+                return False
+        self._send(bulk)
+        return True
+
+    def _is_current(self, bulk: BulkRequest) -> bool:
+        """Tell whether this is the bulk request under way, not one of before a store failure."""
+        if bulk is self._under_way:
+            return True
+        self._shared.counters["late_answers"] += 1
+        return False
 
     def _done(self) -> None:
         self._under_way = None
         self._failures = 0
+        self._not_before = 0
+        self._shared.server_answered(True)
 
     def _rejected(self, bulk: BulkRequest, code: int, payload: bytes, now: int) -> None:
-        """4.xx for the request as a whole: find the bad entry by sending one at a time."""
-        self._under_way = None
-        reason = f"{coap.code_text(code)} {_text(payload)}".strip()
-        self._shared.server_answered(True)
-        self._shared.log.event("bulk-rejected", ues=len(bulk.rows), reason=reason)
+        """The server took offence at the content: find the bad entry by sending one at a time."""
+        self._done()
+        reason = _error(code, payload)
+        self._shared.counters["bulk_rejected"] += 1
+        self._shared.log.event("bulk-rejected", ues=len(bulk.ues), reason=reason)
         for row in bulk.rows:
             row.in_flight = False
         if len(bulk.rows) + len(bulk.refreshes) > 1:
-            self._alone += bulk.rows
-            for refresh in bulk.refreshes:
-                heapq.heappush(self._refreshes, (now + self._interval_ms, refresh.ue))
+            self._alone += [BulkRequest(bulk.kind, [row], []) for row in bulk.rows]
+            self._alone += [BulkRequest(bulk.kind, [], [row]) for row in bulk.refreshes]
             return
         for row in bulk.rows:
             self._finish(row, False, reason, now)
         for refresh in bulk.refreshes:
-            self._shared.store.drop_registered(refresh.ue)
+            self.refreshes.refused(refresh, reason, now)
 
     def _keep(self, row: Pending, cause: str, now: int) -> None:
-        """A cached request without a result stays cached until its lifetime ends."""
-        if now - row.received_ms >= self._lifetime_ms:
-            self._finish(row, False, cause, now)
-        elif self._by_ue.get((row.ue, row.kind)) is row:
-            self._schedules[row.kind].postpone(max(now + self._interval_ms, self._not_before))
-        else:
+        """A request that came back without a result stays cached until its lifetime ends."""
+        other = n.DEREG if row.kind == n.REG else n.REG
+        later = self._by_ue.get((row.ue, other))
+        if self._by_ue.get((row.ue, row.kind)) is not row:
             self._shared.store.drop_pending(row)
+        elif later is not None and later.id > row.id:
+            self._finish(row, False, gaps.CAUSE_SUPERSEDED, now)
+        elif now - row.received_ms >= self._lifetime_ms:
+            self._finish(row, False, cause, now)
+        else:
+            self._reschedule(row, max(now + self._interval_ms, self._not_before))
+
+    def _reschedule(self, row: Pending, until_ms: int) -> None:
+        row.waiting = True
+        self._schedules[row.kind].back(until_ms)
+
+    def _unschedule(self, row: Pending) -> None:
+        if row.waiting:
+            row.waiting = False
+            self._schedules[row.kind].remove()
 
     def _finish(self, row: Pending, result: bool, cause: str | None, now: int) -> None:
         """The final result of a cached request: onto disk, then to the UE."""
+        self._unschedule(row)
         if self._by_ue.get((row.ue, row.kind)) is not row:
             # The UE has sent it again since; the newer one gets its own result.
             self._shared.store.drop_pending(row)
@@ -286,27 +325,11 @@ class BulkHandler:
         del self._by_ue[row.ue, row.kind]
         row.state, row.result, row.cause = ANSWERED, result, cause
         self._shared.store.put_pending(row)
+        self._shared.counters["answered"] += 1
         self._shared.log.event("answered", ue=row.ue, what=row.kind, result=result, cause=cause)
         self.teller.tell(row, now)
 
-    def _refreshed(self, row: Registered, entry: Answer | None, now: int) -> None:
-        store = self._shared.store
-        if entry is None or entry.result is None:
-            heapq.heappush(self._refreshes, (now + self._interval_ms, row.ue))
-            return
-        if entry.result:
-            self._shared.counters["refreshed"] += 1
-            self.note_registered(row.ue, row.peer, row.token, row.payload, entry.lifetime_s, now)
-            return
-        store.drop_registered(row.ue)
-        lost = Pending(
-            *(store.new_id(), row.ue, n.REG, row.peer, -1, row.token, row.payload),
-            *(ANSWERED, False, entry.cause, now, now),
-        )
-        store.put_pending(lost)
-        self._shared.log.event("registration-lost", ue=row.ue, cause=entry.cause)
-        self.teller.tell(lost, now)
 
-
-def _text(payload: Any) -> str:
-    return bytes(payload[:80]).decode(errors="replace")
+def _error(code: int, payload: Any) -> str:
+    text = bytes(payload[:80]).decode(errors="replace")
+    return f"{coap.code_text(code)} {text}".strip()

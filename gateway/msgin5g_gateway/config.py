@@ -9,6 +9,11 @@ def _positive(value: float) -> None:
         raise ValueError(f"a number above 0 is wanted, not {value!r}")
 
 
+def _not_negative(value: float) -> None:
+    if value < 0:
+        raise ValueError(f"a number of 0 or more is wanted, not {value!r}")
+
+
 def check_server(value: str) -> None:
     """Raise ValueError unless the text is coap://host or coap://host:port."""
     rest = value.removeprefix("coap://")
@@ -67,6 +72,7 @@ KEYS = (
         "longest sign-up to the gateway service in seconds",
         _positive,
     ),
+    Key("gateway.register", bool, True, "register the gateway itself at the server"),
     Key("gateway.log_messages", bool, False, "log every protocol message"),
     Key("bulk.max_requests", int, 50, "more cached requests than this leave at once", _positive),
     Key(
@@ -89,6 +95,13 @@ KEYS = (
         3600.0,
         "a cached request that the server never answered is refused after so many seconds",
         _positive,
+    ),
+    Key(
+        "bulk.answer_margin_s",
+        float,
+        0.5,
+        "leave so long before a UE's timer ends, but at most a tenth of it",
+        _not_negative,
     ),
     Key("bulk.max_pending", int, 10_000, "most cached requests; further ones get 5.03", _positive),
 )

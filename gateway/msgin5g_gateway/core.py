@@ -9,40 +9,17 @@ from typing import Any
 from msgin5g import coap, gaps
 from msgin5g import names as n
 from msgin5g.errors import BadMessage, UnsupportedType
-from msgin5g.registration import (
-    Request,
-    dereg_answer,
-    gwreg_answer,
-    parse_answer,
-    parse_request,
-    reg_answer,
-)
+from msgin5g.registration import Request, dereg_answer, gwreg_answer, parse_request, reg_answer
 from msgin5g_gateway.bulk import BulkHandler, BulkRequest
 from msgin5g_gateway.effects import Effect, Shared
+from msgin5g_gateway.forward import Forward, Forwarder
 from msgin5g_gateway.own import OwnRegistration
 from msgin5g_gateway.store import Pending, SignUp, Store
 from msgin5g_host.config import Settings
 from msgin5g_host.log import EventLog
 
 MAX_SIGNUPS = 100_000
-MAX_FORWARDS = 1_000
-_FORWARD_TIMEOUT_MS = 20_000
 _SWEEP_MS = 60_000
-
-
-class Forward:
-    """An urgent request that is at the server; its answer goes back to the UE (6.3.4.3.1 a)."""
-
-    def __init__(
-        self, incoming: Any, request: Request, payload: bytes, peer: str, token: bytes, until: int
-    ) -> None:
-        self.incoming = incoming
-        self.ue: str = request.ue_service_id
-        self.kind: str = request.msg_type
-        self.payload = payload
-        self.peer = peer
-        self.token = token
-        self.until_ms = until
 
 
 class GatewayCore:
@@ -64,11 +41,13 @@ class GatewayCore:
         self._store = store
         self._log = log
         self._table = {row["ue_service_id"]: row["ue_id"] for row in settings.rows["ue"]}
-        self._forwards: list[Forward] = []
         self._sweep_at = now + _SWEEP_MS
         self.counters = self._shared.counters
         self.own = OwnRegistration(self._shared)
+        for ue in [one for one in store.signups if not self._may_speak_for(one)]:
+            self._sign_off(ue, "no longer in the table")
         self.bulk = BulkHandler(self._shared, now)
+        self.forwarder = Forwarder(self._shared, self.bulk, self.own)
 
     def receive(
         self, incoming: Any, payload: bytes, peer: str, mid: int, token: bytes, now: int
@@ -89,14 +68,20 @@ class GatewayCore:
             shared.answer(incoming, coap.BAD_REQUEST, str(problem).encode(), peer=peer)
             return
         what, ue = request.msg_type, request.ue_service_id
+        shared.counters["requests: " + what] += 1
         self._log.message("rx", "MSGin5G-6", what, ue=ue, peer=peer, mid=mid)
+        if not self._may_speak_for(ue):
+            self._refuse(incoming, request, gaps.CAUSE_NOT_ALLOWED, peer)
+            return
         if what == n.GWREG:
             self._sign_up(incoming, request, peer, now)
-        elif not self._may_speak_for(ue):
-            self._refuse(incoming, request, gaps.CAUSE_NOT_ALLOWED, peer)
-        elif self._is_urgent(request) or not self._is_signed_up(ue, now):
-            self._forward(incoming, request, payload, peer, token, now)
-        elif len(self._store.pending) >= self._settings["bulk.max_pending"]:
+            return
+        self._note_peer(ue, peer)
+        signed_up = self._is_signed_up(ue, now)
+        if self._is_urgent(request) or not signed_up:
+            forward = Forward(incoming, request, payload, peer, token, signed_up, now)
+            self.forwarder.forward(forward, now)
+        elif self._is_cache_full() and not self.bulk.would_replace(ue, what):
             shared.counters["cache_full"] += 1
             text = b"too many cached requests, try again later"
             shared.answer(incoming, coap.UNAVAILABLE, text, ue=ue, peer=peer)
@@ -113,11 +98,9 @@ class GatewayCore:
         elif isinstance(ref, OwnRegistration):
             self._log.message("rx", "MSGin5G-1", text, ue=self._shared.gateway_id)
             ref.answered(code, payload, now)
-        elif isinstance(ref, Forward) and ref in self._forwards:
-            self._forwards.remove(ref)
-            self._shared.server_answered(True)
+        elif isinstance(ref, Forward):
             self._log.message("rx", "MSGin5G-1", text, ue=ref.ue)
-            self._forwarded(ref, code, payload, now)
+            self.forwarder.answered(ref, code, payload, now)
 
     def north_failed(self, ref: Any, reason: str, now: int) -> None:
         """The server did not answer a "north" effect."""
@@ -125,8 +108,8 @@ class GatewayCore:
             self.bulk.failed(ref, reason, now)
         elif isinstance(ref, OwnRegistration):
             ref.failed(reason, now)
-        elif isinstance(ref, Forward) and ref in self._forwards:
-            self._give_up(ref, reason)
+        elif isinstance(ref, Forward):
+            self.forwarder.failed(ref, reason)
 
     def south_answer(self, ref: Pending, code: int, now: int) -> None:
         """Take a UE's answer to a "post" effect."""
@@ -138,24 +121,19 @@ class GatewayCore:
         self.bulk.teller.failed(ref, reason, now)
 
     def poll(self, now: int) -> None:
-        """Do what is due: own registration, bulk requests, results to tell again, time-outs."""
+        """Do what is due: own registration, forwarding, bulk requests, results to tell."""
         self.own.poll(now)
+        self.forwarder.poll(now)
         self.bulk.poll(now)
-        for forward in [one for one in self._forwards if now >= one.until_ms]:
-            self._give_up(forward, "no answer in time")
         if now >= self._sweep_at:
             self._sweep_at = now + _SWEEP_MS
             for signup in [one for one in self._store.signups.values() if one.until_ms <= now]:
-                self._store.drop_signup(signup.ue)
-                self._log.event("signed-off", ue=signup.ue, reason="its time is over")
+                self._sign_off(signup.ue, "its time is over")
 
     def next_deadline(self) -> int:
         """Return when `poll` is due at the latest."""
-        times = [self._sweep_at, *(one.until_ms for one in self._forwards[:1])]
-        times += [one for one in (self.own.next_deadline(), self.bulk.next_deadline()) if one]
-        if self.own.next_deadline() == 0 or self.bulk.next_deadline() == 0:
-            return 0
-        return min(times)
+        times = [part.next_deadline() for part in (self.own, self.bulk, self.forwarder)]
+        return min([self._sweep_at, *(one for one in times if one is not None)])
 
     def leave(self) -> bool:
         """De-register the gateway before it stops; tells whether an effect came of it."""
@@ -170,8 +148,15 @@ class GatewayCore:
         out, self._shared.out = self._shared.out, []
         return out
 
+    def unanswered(self) -> list[Any]:
+        """Return what `receive` got as `incoming` and neither answered nor put on disk."""
+        return self.forwarder.unanswered()
+
     def _may_speak_for(self, ue: str) -> bool:
         return ue in self._table or bool(self._settings["gateway.open"])
+
+    def _is_cache_full(self) -> bool:
+        return len(self._store.pending) >= int(self._settings["bulk.max_pending"])
 
     def _is_urgent(self, request: Request) -> bool:
         if request.urgent is None:
@@ -188,9 +173,7 @@ class GatewayCore:
         before = self._store.signups.get(ue)
         wanted_id = self._table.get(ue)
         cause = None
-        if not self._may_speak_for(ue):
-            cause = gaps.CAUSE_NOT_ALLOWED
-        elif wanted_id is not None and request.ue_id not in (None, wanted_id):
+        if wanted_id is not None and request.ue_id not in (None, wanted_id):
             cause = gaps.CAUSE_WRONG_UE_ID
         elif before is None and len(self._store.signups) >= MAX_SIGNUPS:
             cause = gaps.CAUSE_CONGESTION
@@ -199,13 +182,24 @@ class GatewayCore:
             return
         longest: int = self._settings["gateway.gateway_time_s"]
         accepted = longest if request.expires_s is None else min(request.expires_s, longest)
-        if before is not None and before.peer != peer:
-            self._shared.counters["moved"] += 1
+        self._note_peer(ue, peer)
         self._store.put_signup(SignUp(ue, peer, now + accepted * 1000))
         new = before is None or before.until_ms <= now
         self._log.event("signed-up", ue=ue, peer=peer, seconds=accepted, again=not new or None)
+        self.bulk.refreshes.wake(ue, now)
         code = coap.CREATED if new else coap.CHANGED
         self._shared.answer(incoming, code, gwreg_answer(ue, True, accepted), ue=ue, peer=peer)
+
+    def _sign_off(self, ue: str, reason: str) -> None:
+        self._store.drop_signup(ue)
+        self._log.event("signed-off", ue=ue, reason=reason)
+
+    def _note_peer(self, ue: str, peer: str) -> None:
+        """Where a UE was heard last counts; its address may change."""
+        signup = self._store.signups.get(ue)
+        if signup is not None and signup.peer != peer:
+            self._shared.counters["moved"] += 1
+            self._store.put_signup(SignUp(ue, peer, signup.until_ms))
 
     def _refuse(self, incoming: Any, request: Request, cause: str, peer: str) -> None:
         ue = request.ue_service_id
@@ -218,47 +212,3 @@ class GatewayCore:
         else:
             payload = dereg_answer(ue, False, cause=cause)
         self._shared.answer(incoming, coap.CHANGED, payload, ue=ue, peer=peer, detail=cause)
-
-    def _forward(
-        self, incoming: Any, request: Request, payload: bytes, peer: str, token: bytes, now: int
-    ) -> None:
-        shared = self._shared
-        ue = request.ue_service_id
-        if len(self._forwards) >= MAX_FORWARDS:
-            shared.counters["forwards_full"] += 1
-            text = b"too many urgent requests at once, try again later"
-            shared.answer(incoming, coap.UNAVAILABLE, text, ue=ue, peer=peer)
-            return
-        self.bulk.supersede(ue, now)
-        until = now + _FORWARD_TIMEOUT_MS
-        forward = Forward(incoming, request, payload, peer, token, until)
-        self._forwards.append(forward)
-        shared.counters["forwarded"] += 1
-        self._log.event("forwarded", ue=ue, what=request.msg_type)
-        shared.north(forward, request.msg_type, payload, ue=ue, detail="urgent")
-
-    def _forwarded(self, forward: Forward, code: int, payload: bytes, now: int) -> None:
-        """Pass the server's answer back as it is, after noting what it changed."""
-        ue = forward.ue
-        if code < coap.BAD_REQUEST:
-            try:
-                answer = parse_answer(payload)
-            except BadMessage:
-                answer = None
-            if answer is not None and answer.result:
-                if forward.kind == n.DEREG:
-                    self._store.drop_registered(ue)
-                elif self._is_signed_up(ue, now):
-                    self.bulk.note_registered(
-                        *(ue, forward.peer, forward.token, forward.payload),
-                        *(answer.lifetime_s, now),
-                    )
-        self._shared.answer(forward.incoming, code, payload, ue=ue, peer=forward.peer)
-
-    def _give_up(self, forward: Forward, reason: str) -> None:
-        self._forwards.remove(forward)
-        self._shared.server_answered(False, reason)
-        text = gaps.CAUSE_SERVER_UNREACHABLE.encode()
-        self._shared.answer(
-            forward.incoming, coap.GATEWAY_TIMEOUT, text, ue=forward.ue, peer=forward.peer
-        )

@@ -17,7 +17,10 @@ Effect = tuple[Any, ...]
 
 
 class Shared:
-    """Settings, store, log, counters and the effects of the current batch."""
+    """Settings, store, log, counters and the effects of the current batch.
+
+    forwarding: the UEs for which an urgent request is at the server.
+    """
 
     def __init__(
         self, settings: Settings, store: Store, log: EventLog, rng: Callable[[int], int]
@@ -31,6 +34,7 @@ class Shared:
         self.service_id: str = settings["gateway.service_id"]
         self.out: list[Effect] = []
         self.server_down = False
+        self.forwarding: set[str] = set()
 
     def answer(self, incoming: Any, code: int, payload: bytes, **fields: Any) -> None:
         """Answer a request of a constrained UE (MSGin5G-6)."""

@@ -15,7 +15,7 @@ from msgin5g_host.udp import UdpSocket, open_socket
 
 _MAX_DATAGRAM_BYTES = 16 * 1024
 _MAX_WAITING = 1024
-_TIMEOUT_S = 100.0
+TIMEOUT_S = 100.0
 
 
 class North:
@@ -42,9 +42,12 @@ class North:
         self._udp = UdpSocket(open_socket(host, 0), self.endpoint, clock, transport.on_event)
         transport.attach(self._udp, clock.now)
 
-    def post(self, ref: Any, payload: bytes) -> None:
-        """Send a Confirmable POST; a payload over one block goes block by block."""
-        task = asyncio.create_task(self._post(ref, payload))
+    def post(self, ref: Any, payload: bytes, timeout_s: float = TIMEOUT_S) -> None:
+        """Send a Confirmable POST; a payload over one block goes block by block.
+
+        After `timeout_s` it is taken back: it does not reach the server later.
+        """
+        task = asyncio.create_task(self._post(ref, payload, timeout_s))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
@@ -62,12 +65,12 @@ class North:
         await self._context.shutdown()
         self._udp.close()
 
-    async def _post(self, ref: Any, payload: bytes) -> None:
+    async def _post(self, ref: Any, payload: bytes, timeout_s: float) -> None:
         request = Message(
             code=Code.POST, uri=self._uri, payload=payload, content_format=coap.JSON_FORMAT
         )
         try:
-            async with asyncio.timeout(_TIMEOUT_S):
+            async with asyncio.timeout(timeout_s):
                 answer = await self._context.request(request).response
         except (error.Error, OSError, TimeoutError) as problem:
             self._failed(ref, str(problem) or type(problem).__name__)

@@ -7,6 +7,7 @@ from msgin5g_gateway.effects import Shared
 
 _LONGEST_PAUSE_MS = 60_000
 _REFUSED_PAUSE_MS = 60_000
+_RENEW_PAUSE_MS = 10_000
 _DEFAULT_REFRESH_MS = 1_800_000
 
 
@@ -19,22 +20,31 @@ class OwnRegistration:
         self._at = 0
         self._in_flight = False
         self._failures = 0
+        self._wanted: bool = shared.settings["gateway.register"]
+        self._renew_from = 0
 
     def next_deadline(self) -> int | None:
         """Return when `poll` is due, or None while a request is under way."""
-        return None if self._in_flight else self._at
+        return self._at if self._wanted and not self._in_flight else None
 
     def poll(self, now: int) -> None:
         """Send the REG that is due."""
-        if not self._in_flight and now >= self._at:
+        if self._wanted and not self._in_flight and now >= self._at:
             self._in_flight = True
             shared = self._shared
             shared.north(
                 self, n.REG, reg(shared.gateway_id, shared.service_id), ue=shared.gateway_id
             )
 
+    def renew(self, now: int) -> None:
+        """The server does not seem to know us any more: register again soon."""
+        if now >= self._renew_from:
+            self._renew_from = now + _RENEW_PAUSE_MS
+            self._at = min(self._at, now)
+
     def leave(self) -> bool:
         """De-register; tells whether there is anything to de-register."""
+        self._wanted = False
         if not self.registered:
             return False
         self.registered = False

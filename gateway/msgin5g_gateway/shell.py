@@ -8,7 +8,8 @@ from msgin5g import coap
 from msgin5g.exchange import FAILED, REQUEST, RESPONSE, Incoming
 from msgin5g_gateway.core import GatewayCore
 from msgin5g_gateway.effects import ANSWER, NORTH, Effect
-from msgin5g_gateway.north import North
+from msgin5g_gateway.forward import Forward
+from msgin5g_gateway.north import TIMEOUT_S, North
 from msgin5g_gateway.south import UdpLink
 from msgin5g_gateway.store import Store, StoreError
 from msgin5g_host.clock import Clock
@@ -17,6 +18,7 @@ from msgin5g_host.log import EventLog
 
 _GOODBYE_S = 2.0
 _LONGEST_SLEEP_S = 60.0
+_AFTER_STORE_FAILURE_S = 1.0
 
 
 class Gateway:
@@ -66,6 +68,8 @@ class Gateway:
             self.core.south_answer(event[1].context, event[2].code, now)
         elif event[0] == FAILED:
             self.core.south_failed(event[1].context, event[2], now)
+            # It may have come after this batch was settled.
+            self._flush_soon(link)
 
     def _on_request(self, link: UdpLink, incoming: Incoming, now: int) -> None:
         message = incoming.message
@@ -100,22 +104,28 @@ class Gateway:
         try:
             core.commit()
         except StoreError as problem:
-            self._log.event("store-failed", reason=str(problem))
-            self._refuse_batch(core, now)
+            self._refuse_batch(core, str(problem), now)
             return
+        touched = set()
         for effect in core.take():
             if effect[0] == ANSWER:
                 (link, incoming), code, payload = effect[1:]
                 options = b"" if code >= coap.BAD_REQUEST else None
                 link.endpoint.respond(incoming, code, payload, now, options=options)
-                self._flush_soon(link)
+                touched.add(link)
             elif effect[0] == NORTH:
-                self.north.post(effect[1], effect[2])
+                ref, payload = effect[1:]
+                is_forward = isinstance(ref, Forward)
+                wait_s = max(ref.until_ms - now, 0) / 1000 if is_forward else TIMEOUT_S
+                self.north.post(ref, payload, wait_s)
             else:
-                self._post(effect, now)
+                touched.add(self._post(effect, now))
+        for link in touched - {None}:
+            self._flush_soon(link)
         self._schedule(now)
 
-    def _post(self, effect: Effect, now: int) -> None:
+    def _post(self, effect: Effect, now: int) -> UdpLink | None:
+        """POST to a UE; returns the link that has to send it."""
         _, ref, peer, payload, token, mid = effect
         scheme = peer.partition("://")[0]
         for link in self.links:
@@ -124,28 +134,34 @@ class Gateway:
                     *(link.peer(peer), coap.POST, "", payload, now),
                     **{"token": token, "mid": mid, "context": ref},
                 )
-                self._flush_soon(link)
-                return
+                return link
         self.core.south_failed(ref, f"no link {scheme}", now)
+        return None
 
     def _flush_soon(self, link: UdpLink) -> None:
         asyncio.get_running_loop().call_soon(link.flush)
 
-    def _refuse_batch(self, core: GatewayCore, now: int) -> None:
+    def _refuse_batch(self, core: GatewayCore, reason: str, now: int) -> None:
         """The disk refused: nobody gets a promise, and memory starts again from the disk."""
-        for effect in core.take():
-            if effect[0] == ANSWER:
-                link, incoming = effect[1]
-                text = b"the gateway cannot write to its disk, try again later"
-                link.endpoint.respond(incoming, coap.UNAVAILABLE, text, now, options=b"")
-                self._flush_soon(link)
-        self._store.rollback()
+        self._log.event("store-failed", reason=reason)
+        unanswered = [effect[1] for effect in core.take() if effect[0] == ANSWER]
+        for link, incoming in unanswered + core.unanswered():
+            text = b"the gateway cannot write to its disk, try again later"
+            link.endpoint.respond(incoming, coap.UNAVAILABLE, text, now, options=b"")
+            self._flush_soon(link)
+        try:
+            self._store.rollback()
+        except StoreError as problem:
+            self._log.event("store-failed", reason=str(problem))
         self.core = self._new_core()
+        self.core.counters.update(core.counters)
+        self.core.counters["store_failures"] += 1
+        self._schedule(now, _AFTER_STORE_FAILURE_S)
 
-    def _schedule(self, now: int) -> None:
+    def _schedule(self, now: int, shortest_s: float = 0.001) -> None:
         if self._timer is not None:
             self._timer.cancel()
-        pause = max(self.core.next_deadline() - now, 1) / 1000
+        pause_s = max((self.core.next_deadline() - now) / 1000, shortest_s)
         self._timer = asyncio.get_running_loop().call_later(
-            min(pause, _LONGEST_SLEEP_S), lambda: self._settle(self._clock.now())
+            min(pause_s, _LONGEST_SLEEP_S), lambda: self._settle(self._clock.now())
         )

@@ -37,7 +37,8 @@ class Pending:
     """A request of a constrained UE that was accepted and not yet answered for good.
 
     kind: "REG" or "DEREG"; peer: transport identifier as text; state: CACHED, or ANSWERED once
-    the server's result is known and the UE has to be told. in_flight and attempts are not kept.
+    the server's result is known and the UE has to be told. Not kept on disk: in_flight, it is at
+    the server; waiting, it is in a schedule; attempts and retry_ms of telling the UE.
     """
 
     __slots__ = (
@@ -54,6 +55,7 @@ class Pending:
         "received_ms",
         "due_ms",
         "in_flight",
+        "waiting",
         "attempts",
         "retry_ms",
     )
@@ -86,6 +88,7 @@ class Pending:
         self.received_ms = received_ms
         self.due_ms = due_ms
         self.in_flight = False
+        self.waiting = False
         self.attempts = 0
         self.retry_ms = 0
 
@@ -145,12 +148,16 @@ class Store:
         self._next_id = 1
         try:
             self._db = sqlite3.connect(self._path, isolation_level=None)
+        except sqlite3.Error as problem:
+            os.close(self._lock)
+            raise StoreError(f"{self._path}: {problem}") from None
+        try:
             self._db.execute("PRAGMA journal_mode=WAL")
             self._db.execute("PRAGMA synchronous=FULL")
             self._db.executescript(_SCHEMA)
             self._load()
         except sqlite3.Error as problem:
-            os.close(self._lock)
+            self.close()
             raise StoreError(
                 f"{self._path}: {problem}; move the file away to start without cached requests"
             ) from None

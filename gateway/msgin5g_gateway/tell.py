@@ -7,6 +7,8 @@ from msgin5g_gateway.store import Pending
 
 _MAX_ATTEMPTS = 3
 _FIRST_PAUSE_MS = 5_000
+_NO_ROOM = "no room"
+_NO_ROOM_PAUSE_MS = 1_000
 
 
 class Teller:
@@ -22,16 +24,27 @@ class Teller:
         self._latest: dict[tuple[str, str], Pending] = {}
 
     def tell(self, row: Pending, now: int) -> None:
-        """Send the result of an answered request; `row` is staged as ANSWERED."""
+        """Send the result of an answered request; `row` is staged as ANSWERED.
+
+        It goes to where the request came from; if nobody answers there, to where the UE was heard
+        last.
+        """
         del now
         shared = self._shared
+        older = self._latest.get((row.ue, row.kind))
+        if older is not None and older is not row:
+            self.forget(row.ue, row.kind)
+        signup = shared.store.signups.get(row.ue)
+        if row.attempts and signup is not None and signup.peer != row.peer:
+            shared.counters["results_moved"] += 1
+            row.peer = signup.peer
+            shared.store.put_pending(row)
         registration = row.kind == n.REG
         build = regresp if registration else deregresp
         cause = None if row.result else row.cause or "no cause given"
         payload = build(row.ue, shared.service_id, bool(row.result), cause)
         self._latest[row.ue, row.kind] = row
         row.attempts += 1
-        row.in_flight = True
         mid = row.mid if self._copy_mid and row.mid >= 0 else None
         what = n.REGRESP if registration else n.DEREGRESP
         shared.post(row, row.peer, what, payload, row.token, mid, row.ue)
@@ -59,6 +72,12 @@ class Teller:
         """The UE did not answer: again after a growing pause, a bounded number of times."""
         if self._latest.get((row.ue, row.kind)) is not row:
             return
+        if reason == _NO_ROOM:
+            # Nothing was sent: other results wait for the same peer.
+            row.attempts -= 1
+            row.retry_ms = now + _NO_ROOM_PAUSE_MS
+            self._again[row.id] = row
+            return
         if row.attempts >= _MAX_ATTEMPTS:
             self._shared.counters["ue_gone"] += 1
             self._shared.log.event(
@@ -66,7 +85,6 @@ class Teller:
             )
             self._end(row)
             return
-        row.in_flight = False
         row.retry_ms = now + (_FIRST_PAUSE_MS << (row.attempts - 1))
         self._again[row.id] = row
 
