@@ -164,7 +164,12 @@ class CoreTransport(interfaces.TokenInterface):  # type: ignore[misc]
             options=listed,
         )
         self._flush_soon()
-        return lambda: self._endpoint.cancel(exchange)
+
+        def cancel() -> None:
+            self._endpoint.cancel(exchange)
+            self._flush_soon()
+
+        return cancel
 
     def _flush_soon(self) -> None:
         if self._udp is not None:
