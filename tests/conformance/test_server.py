@@ -7,7 +7,7 @@ import pytest
 from msgin5g import coap, registration
 from msgin5g.exchange import Endpoint
 from tests.wire import Wire
-from tests.world import GATEWAY, SERVICE, ServerNode, UeNode, rng, server_settings, ue_id
+from tests.world import GATEWAY, SERVICE, ServerNode, UeNode, World, rng, server_settings, ue_id
 
 PROFILE = {
     "triInfo": {"ueId": "urn:example:device:1", "cliPorts": [{"portNum": 7, "Protocol": "NIDD"}]},
@@ -365,3 +365,37 @@ def test_an_endpoint_survives_every_datagram_of_two_bytes_and_less(client):
     for data in [b"", *(bytes([one]) for one in range(256)), b"\x40\x02"]:
         endpoint.receive(data, "peer", 0)
     assert endpoint.next_event() is None and not endpoint.poll(0)
+
+
+SHORT_KEYS = set(
+    ["msgIden", "msgType", "urgentTag", "oriAddr", "oriAddrType", "addr", "cliProfile", "triInfo", "ueId", "cliPort", "cliPorts", "portNum", "Protocol", "comAvail", "schTime", "durTime", "periIndi", "periInterval", "dataSize", "storeForward", "reqExpTime", "result", "regExpTime", "cause", "expectedTime", "oriUEAddr", "expiredTime", "acceptedTime", "regReqNum", "regReqList", "regRespNum", "regRespList", "deregReqNum", "deregReqList", "deregRespNum", "deregRespList"]
+) | {"failure reason"}
+
+
+def keys_of(value):
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield key
+            yield from keys_of(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from keys_of(inner)
+
+
+@pytest.mark.clause("7.3.1", "6.1-coap")
+def test_every_payload_that_passes_is_a_json_object_with_the_short_keys(tmp_path):
+    world = World(tmp_path, 3, ue={"profile": PROFILE, "ue_id": "urn:example:device:1"})
+    world.register()
+    assert world.wire.run(60_000, world.all_in("registered"))
+    world.deregister()
+    assert world.wire.run(120_000, world.all_in("deregistered"))
+    seen = set()
+    for _, _, _, data in world.wire.log:
+        message = coap.decode(data)
+        assert data[0] >> 6 == 1
+        if message.payload:
+            body = json.loads(message.payload)
+            assert isinstance(body, dict)
+            seen |= set(keys_of(body))
+    assert seen <= SHORT_KEYS and len(seen) > 25
+    world.close()
