@@ -234,6 +234,9 @@ class BulkHandler:
         shared = self._shared
         for row in bulk.rows:
             row.in_flight = True
+            if row.kind == n.DEREG:
+                # A registration that was under way before may have been noted meanwhile.
+                shared.store.drop_registered(row.ue)
         self._under_way = bulk
         payloads = [row.payload for row in bulk.rows] + [row.payload for row in bulk.refreshes]
         build = breg if bulk.kind == n.REG else bulk_dereg

@@ -62,8 +62,6 @@ class Forwarder:
             text = b"too many urgent requests at once, try again later"
             shared.answer(forward.incoming, coap.UNAVAILABLE, text, ue=ue, peer=forward.peer)
             return
-        if forward.kind == n.DEREG:
-            shared.store.drop_registered(ue)
         self._open[forward] = None
         self._bulk.supersede(ue, now)
         if self._must_wait(ue) or any(one.ue == ue for one in self._held):
@@ -118,6 +116,8 @@ class Forwarder:
 
     def _send(self, forward: Forward) -> None:
         shared = self._shared
+        if forward.kind == n.DEREG:
+            shared.store.drop_registered(forward.ue)
         shared.forwarding.add(forward.ue)
         shared.counters["forwarded"] += 1
         shared.log.event("forwarded", ue=forward.ue, what=forward.kind)

@@ -1,0 +1,183 @@
+"""A GatewayCore without network: requests go in by hand, effects come out sorted, time is passed."""
+
+import io
+import json
+import random
+
+from msgin5g import coap
+from msgin5g import registration as messages
+from msgin5g_gateway.core import GatewayCore
+from msgin5g_gateway.effects import ANSWER, NORTH
+from msgin5g_gateway.store import Store
+from msgin5g_host.log import EventLog
+from tests.world import SERVICE, gateway_settings, ue_id
+
+__all__ = ["SERVICE", "Bench", "body", "dereg", "gwreg", "reg", "ue_id"]
+
+
+def body(payload):
+    return json.loads(payload)
+
+
+def gwreg(number, **more):
+    return messages.gwreg(ue_id(number), SERVICE, **more)
+
+
+def reg(number, urgent=False, wait_s=None, **more):
+    return messages.reg(ue_id(number), SERVICE, urgent, wait_s, **more)
+
+
+def dereg(number, urgent=False, wait_s=None):
+    return messages.dereg(ue_id(number), SERVICE, urgent, wait_s)
+
+
+class Bench:
+    """`count` UEs that are signed up (unless sign_up is False) at a gateway that is not registered.
+
+    After each step `answers` holds what UEs were answered, `north` what went to the server and
+    `posts` what was posted to UEs, oldest first, until the test takes it away.
+    """
+
+    def __init__(self, folder, count=3, bulk=None, sign_up=True, **settings):
+        ues = [ue_id(number) for number in range(1, count + 1)]
+        settings = {"register": False, **settings}
+        self.settings = gateway_settings(str(folder), ues, bulk, **settings)
+        self.now = 1_000_000
+        self.answers, self.north, self.posts = [], [], []
+        self._number = 0
+        self.open()
+        if sign_up:
+            for number in range(1, count + 1):
+                self.receive(gwreg(number), number)
+            self.answers.clear()
+
+    def open(self):
+        self.log = io.StringIO()
+        self.store = Store(self.settings["gateway.data"])
+        # A crash here is one of the process, not of the machine: no need to wait for the disk.
+        self.store._db.execute("PRAGMA synchronous=OFF")
+        log = EventLog("gateway", json=True, stream=self.log, messages=True)
+        rng = random.Random(1).randrange
+        self.core = GatewayCore(self.settings, self.store, log, rng, self.now)
+        self.settle()
+
+    def crash(self):
+        """kill -9: what is not on disk is gone, what is under way as well."""
+        self.store.close()
+        self.answers, self.north, self.posts = [], [], []
+        self.open()
+
+    def close(self):
+        self.store.close()
+
+    def settle(self):
+        self.core.poll(self.now)
+        self.core.commit()
+        for effect in self.core.take():
+            if effect[0] == ANSWER:
+                self.answers.append(effect[1:])
+            elif effect[0] == NORTH:
+                self.north.append(effect[1:])
+            else:
+                self.posts.append(effect[1:])
+
+    def receive(self, payload, number=1, mid=7, token=b"tk", peer=None):
+        """A POST of a UE; returns what the UE is answered at once, (code, payload) or None."""
+        self._number += 1
+        peer = peer or f"udp://ue{number}"
+        self.core.receive(self._number, payload, peer, mid, token, self.now)
+        self.settle()
+        return self.answer_to(self._number)
+
+    def answer_to(self, incoming):
+        """What a request was answered; incoming: its number, counted from 1."""
+        return next(((code, data) for one, code, data in self.answers if one == incoming), None)
+
+    @property
+    def last(self):
+        return self._number
+
+    def wait(self, milliseconds):
+        """Let time pass, polling when the core wants it."""
+        end = self.now + milliseconds
+        for _ in range(100_000):
+            due = self.core.next_deadline()
+            if due > end:
+                break
+            self.now = max(due, self.now + 1)
+            self.settle()
+        else:
+            raise AssertionError("the gateway never comes to rest")
+        self.now = max(self.now, end)
+        self.settle()
+
+    def take_north(self):
+        """The oldest request to the server: (ref, JSON)."""
+        ref, payload = self.north.pop(0)
+        return ref, body(payload)
+
+    def server(self, ref, payload, code=coap.CREATED):
+        self.core.north_answer(ref, code, payload, self.now)
+        self.settle()
+
+    def server_fails(self, ref, reason="timeout"):
+        self.core.north_failed(ref, reason, self.now)
+        self.settle()
+
+    def serve(self, refuse=(), lifetime_s=3600, cause="no"):
+        """Answer the oldest request to the server; returns the UEs in it."""
+        ref, request = self.take_north()
+        entries = request.get("regReqList", request.get("deregReqList", [request]))
+        ues = [entry["oriAddr"]["addr"] for entry in entries]
+        if "regReqList" in request or request["msgType"] == "REG":
+            made = [
+                messages.reg_answer(ue, False, cause=cause)
+                if ue in refuse
+                else messages.reg_answer(ue, True, lifetime_s)
+                for ue in ues
+            ]
+        else:
+            made = [
+                messages.dereg_answer(ue, ue not in refuse, cause if ue in refuse else None)
+                for ue in ues
+            ]
+        if "regReqList" in request:
+            self.server(ref, messages.breg_answer(made))
+        elif "deregReqList" in request:
+            self.server(ref, messages.bulk_dereg_answer(made))
+        else:
+            self.server(ref, made[0])
+        return ues
+
+    def take_post(self):
+        """The oldest POST to a UE: (ref, peer, JSON, token, mid)."""
+        ref, peer, payload, token, mid = self.posts.pop(0)
+        return ref, peer, body(payload), token, mid
+
+    def ue_answers(self, ref, code=coap.CHANGED):
+        self.core.south_answer(ref, code, self.now)
+        self.settle()
+
+    def ue_fails(self, ref, reason="timeout"):
+        self.core.south_failed(ref, reason, self.now)
+        self.settle()
+
+    def acknowledge_all(self):
+        """Every UE takes what was posted to it; returns the JSON of all of it."""
+        told = []
+        while self.posts:
+            ref, _, result, _, _ = self.take_post()
+            told.append(result)
+            self.ue_answers(ref)
+        return told
+
+    def register(self, number=1, lifetime_s=3600, token=b"tk"):
+        """Bring a UE to registered, through a bulk request of its own."""
+        self.receive(reg(number, wait_s=0), number, token=token)
+        self.serve(lifetime_s=lifetime_s)
+        self.acknowledge_all()
+        self.answers.clear()
+
+    def events(self, name):
+        lines = [json.loads(line) for line in self.log.getvalue().splitlines()]
+        return [line for line in lines if line["event"] == name]
