@@ -368,7 +368,44 @@ def test_an_endpoint_survives_every_datagram_of_two_bytes_and_less(client):
 
 
 SHORT_KEYS = set(
-    ["msgIden", "msgType", "urgentTag", "oriAddr", "oriAddrType", "addr", "cliProfile", "triInfo", "ueId", "cliPort", "cliPorts", "portNum", "Protocol", "comAvail", "schTime", "durTime", "periIndi", "periInterval", "dataSize", "storeForward", "reqExpTime", "result", "regExpTime", "cause", "expectedTime", "oriUEAddr", "expiredTime", "acceptedTime", "regReqNum", "regReqList", "regRespNum", "regRespList", "deregReqNum", "deregReqList", "deregRespNum", "deregRespList"]
+    [
+        "msgIden",
+        "msgType",
+        "urgentTag",
+        "oriAddr",
+        "oriAddrType",
+        "addr",
+        "cliProfile",
+        "triInfo",
+        "ueId",
+        "cliPort",
+        "cliPorts",
+        "portNum",
+        "Protocol",
+        "comAvail",
+        "schTime",
+        "durTime",
+        "periIndi",
+        "periInterval",
+        "dataSize",
+        "storeForward",
+        "reqExpTime",
+        "result",
+        "regExpTime",
+        "cause",
+        "expectedTime",
+        "oriUEAddr",
+        "expiredTime",
+        "acceptedTime",
+        "regReqNum",
+        "regReqList",
+        "regRespNum",
+        "regRespList",
+        "deregReqNum",
+        "deregReqList",
+        "deregRespNum",
+        "deregRespList",
+    ]
 ) | {"failure reason"}
 
 

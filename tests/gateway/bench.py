@@ -32,7 +32,7 @@ def dereg(number, urgent=False, wait_s=None):
 
 
 class Bench:
-    """`count` UEs that are signed up (unless sign_up is False) at a gateway that is not registered.
+    """`count` UEs, signed up (unless sign_up is False) at a gateway that is not registered.
 
     After each step `answers` holds what UEs were answered, `north` what went to the server and
     `posts` what was posted to UEs, oldest first, until the test takes it away.

@@ -1,4 +1,4 @@
-"""The registry: durable when committed, itself again after a rollback, bounded, expiring in time."""
+"""The registry: durable when committed, itself after a rollback, bounded, expiring in time."""
 
 import os
 import signal
