@@ -245,7 +245,7 @@ class BulkHandler:
         shared.counters["bulk_entries"] += len(payloads)
         refreshes = len(bulk.refreshes) or None
         shared.log.event("bulk", what=what, ues=len(bulk.rows), refreshes=refreshes)
-        detail = f"{len(payloads)} UEs"
+        detail = f"{len(payloads)} UE" + "s" * (len(payloads) > 1)
         payload = build(shared.gateway_id, shared.service_id, payloads)
         shared.north(bulk, what, payload, ue=shared.gateway_id, detail=detail)
 

@@ -14,7 +14,7 @@ class UdpLink:
     """A UDP link. `name` is its scheme; a peer's transport identifier is "name://host:port".
 
     on_event(link, event, now) takes the endpoint's events, before_send(now) runs before each
-    batch of datagrams leaves.
+    batch of datagrams leaves. Raises OSError, which names the link.
     """
 
     def __init__(
@@ -28,8 +28,13 @@ class UdpLink:
         self.name = "udp" if number == 1 else f"udp{number}"
         self.endpoint = Endpoint(random.SystemRandom().randrange, Params())
         _, host, port = parse_link(url)
+        try:
+            sock = open_socket(host, port)
+        except OSError as problem:
+            reason = problem.strerror or problem
+            raise OSError(f"link {url}: {reason}; choose another with --link") from None
         self._udp = UdpSocket(
-            open_socket(host, port),
+            sock,
             self.endpoint,
             clock,
             lambda event, now: on_event(self, event, now),

@@ -1,4 +1,4 @@
-"""A GatewayCore without network: requests go in by hand, effects come out sorted, time is passed."""
+"""A GatewayCore without network: requests go in by hand, effects come out, time is passed."""
 
 import io
 import json
