@@ -183,7 +183,7 @@ class ServerCore:
             self._lines_suppressed += 1
 
     def _log_messages(self, request: Request, source: str, code: int, answer: bytes) -> None:
-        detail = None if request.entries is None else f"{len(request.entries)} UEs"
+        detail = None if request.entries is None else f"entries: {len(request.entries)}"
         fields = {"peer": source, "ue": request.ue_service_id}
         self._log.message("rx", "MSGin5G-1", request.msg_type, detail=detail, **fields)
         self._log.message(
