@@ -21,7 +21,7 @@ _MEDIANS = ("rate", "p50_us", "p99_us", "cpu_us", "bad", "lost")
 def measure(quick: bool, rounds: int, soak_s: float, progress: Callable[[str], None]) -> Figures:
     """Run everything and return the figures. Raises BenchError."""
     build_generator()
-    warm_s, run_s = (0.2, 0.5) if quick else (1.5, 5.0)
+    warm_s, run_s = (0.2, 0.5) if quick else (2.0, 10.0)
     if quick:
         rounds, soak_s = 1, 1.0
     kinds = ("aiocoap", "exchange", "server")
