@@ -111,6 +111,28 @@ def test_a_refresh_whose_ue_de_registers_meanwhile_does_not_bring_it_back(bench)
     assert not bench.north and not bench.posts
 
 
+def test_a_ue_that_is_leaving_is_not_told_that_its_refresh_was_refused(bench):
+    bench.register(1, lifetime_s=100)
+    bench.wait(60_000)
+    bench.receive(dereg(1, wait_s=60))
+    bench.serve(refuse=[ue_id(1)])
+    assert not bench.posts
+
+
+def test_a_newer_result_takes_the_place_of_a_lost_registration(bench):
+    bench.register(1, lifetime_s=100, token=b"old")
+    bench.wait(60_000)
+    bench.receive(reg(1, wait_s=1), 1, 9, b"new")
+    bench.serve(refuse=[ue_id(1)])
+    lost, *_ = bench.take_post()
+    bench.wait(1000)
+    bench.serve()
+    assert [row.token for row in bench.store.pending.values()] == [b"new"]
+    bench.ue_fails(lost)
+    bench.wait(60_000)
+    assert [post[3] for post in bench.posts] == [b"new"]
+
+
 def test_a_refused_registration_is_not_refreshed(bench):
     bench.register(1, lifetime_s=1000)
     bench.receive(reg(1, wait_s=0))

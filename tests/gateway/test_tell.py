@@ -93,6 +93,8 @@ def test_a_result_that_could_not_be_sent_for_lack_of_room_costs_no_attempt(bench
     for _ in range(20):
         bench.ue_fails(bench.take_post()[0], "no room")
         bench.wait(1000)
+    bench.ue_fails(bench.take_post()[0])
+    bench.wait(5000)
     assert len(bench.posts) == 1 and len(bench.store.pending) == 1
 
 
