@@ -3,6 +3,14 @@
 import json
 
 from msgin5g import gaps
+from msgin5g import names as n
+from msgin5g.errors import CallerError
+from ue.link_udp import MAX_DATAGRAM_BYTES, UdpLink
+from ue.requests import Requests
+
+_MIN_ACK_TIMEOUT_MS = 10
+_MAX_RETRANSMIT = 10
+_ROOM_BYTES = 64  # for header, Token and options besides host and path
 
 # key: default. The type of the default is the type that is wanted.
 _DEFAULTS = (
@@ -68,13 +76,40 @@ def merge(given, where="config"):
         if isinstance(value, int) and value < 0:
             raise ConfigError("%s: %s: a number from 0 is wanted, not %d" % (where, key, value))
         config[key] = value
-    if ":" not in config["ue_service_id"]:
-        raise ConfigError(
-            "%s: ue_service_id: the UE's URI is wanted, such as urn:example:ue:1" % where
-        )
-    if not config["backoff_min_s"] or config["backoff_max_s"] < config["backoff_min_s"]:
-        raise ConfigError("%s: backoff_min_s is at least 1 and at most backoff_max_s" % where)
+    problem = _problem(config)
+    if problem:
+        raise ConfigError("%s: %s" % (where, problem))
     return config
+
+
+def _problem(config):
+    """Return what is wrong with the values, or None: nothing may fail later, in the field."""
+    if ":" not in config["ue_service_id"]:
+        return "ue_service_id: the UE's URI is wanted, such as urn:example:ue:1"
+    if not config["backoff_min_s"] or config["backoff_max_s"] < config["backoff_min_s"]:
+        return "backoff_min_s is at least 1 and at most backoff_max_s"
+    if config["ack_timeout_ms"] < _MIN_ACK_TIMEOUT_MS:
+        return "ack_timeout_ms: at least %d is wanted" % _MIN_ACK_TIMEOUT_MS
+    if config["max_retransmit"] > _MAX_RETRANSMIT:
+        return "max_retransmit: at most %d is wanted" % _MAX_RETRANSMIT
+    if not config["refused_retry_s"]:
+        return "refused_retry_s: at least 1 is wanted"
+    for key in ("server_host", "path"):
+        if len(config[key].encode()) > 255:
+            return "%s: at most 255 bytes are wanted" % key
+    try:
+        UdpLink(config["link"])
+    except ValueError as problem:
+        return "link: %s" % problem
+    try:
+        requests = Requests(config)
+        size = max([len(requests.build(what)[0]) for what in (n.GWREG, n.REG, n.DEREG)])
+    except CallerError as problem:
+        return str(problem)
+    size += _ROOM_BYTES + len(config["server_host"].encode()) + len(config["path"].encode())
+    if size > MAX_DATAGRAM_BYTES:
+        return "profile: the registration does not fit %d bytes" % MAX_DATAGRAM_BYTES
+    return None
 
 
 def nearest(word, known):

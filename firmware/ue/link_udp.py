@@ -8,26 +8,34 @@ MAX_DATAGRAM_BYTES = 1280
 
 
 class UdpLink:
-    """A link to the gateway. url: udp://host:port."""
+    """A link to the gateway. url: udp://host:port. Raises ValueError for any other."""
 
     name = "udp"
 
     def __init__(self, url):
-        host, _, port = url[len("udp://") :].rpartition(":")
+        scheme, _, rest = url.partition("://")
+        host, _, port = rest.rpartition(":")
+        if scheme != "udp" or not host or not port.isdigit() or not 0 < int(port) < 65536:
+            raise ValueError("%s: udp://HOST:PORT is wanted" % url)
         self._host = host.strip("[]")
         self._port = int(port)
         self._socket = None
 
     def open(self):
-        """Open the socket unless it is open. Raises OSError."""
+        """Open the socket unless it is open. Raises OSError, say while there is no network."""
         if self._socket is not None:
             return
         family, kind, proto, _, address = socket.getaddrinfo(
             self._host, self._port, 0, socket.SOCK_DGRAM
         )[0]
-        self._socket = socket.socket(family, kind, proto)
-        self._socket.setblocking(False)
-        self._socket.connect(address)
+        sock = socket.socket(family, kind, proto)
+        try:
+            sock.setblocking(False)
+            sock.connect(address)
+        except OSError:
+            sock.close()
+            raise
+        self._socket = sock
 
     def close(self):
         """Close the socket, if it is open."""

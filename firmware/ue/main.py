@@ -6,6 +6,7 @@ import sys
 from ue.clock import Clock
 from ue.config import ConfigError, load
 from ue.log import Log
+from ue.states import REGISTERED
 from ue.ue import ConstrainedUE, RegistrationRefused
 
 
@@ -14,19 +15,29 @@ async def live(config):
     clock = Clock()
     log = Log(config["ue_service_id"], config["json"], clock)
     ue = ConstrainedUE(config, log.event, clock)
-    running = asyncio.create_task(ue.run())
     log.event("start", {"link": config["link"], "wanted": ue.wanted})
+    life = asyncio.create_task(_come_and_go(ue, config["stay_s"], config["away_s"]))
+    try:
+        await ue.run()
+    finally:
+        life.cancel()
+
+
+async def _come_and_go(ue, stay_s, away_s):
     while True:
         try:
             await ue.register()
-            if not config["stay_s"]:
-                await running
-            await asyncio.sleep(config["stay_s"])
-            await ue.deregister()
-            await asyncio.sleep(config["away_s"])
         except RegistrationRefused:
             # The state event said why; the UE itself tries again, rarely.
-            await asyncio.sleep(config["refused_retry_s"])
+            await ue.until(REGISTERED)
+        if not stay_s:
+            return
+        await asyncio.sleep(stay_s)
+        try:
+            await ue.deregister()
+        except RegistrationRefused:
+            pass
+        await asyncio.sleep(away_s)
 
 
 def main(path):

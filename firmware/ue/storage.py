@@ -7,42 +7,67 @@ import os
 class Storage:
     """Load and save a dict. A broken file counts as none; a full flash is reported, not fatal.
 
-    path: "" keeps nothing.
+    path: "" keeps nothing. problem: the last trouble as text or None; damaged, failures: how
+    often a file could not be used, and how often one could not be written.
     """
 
     def __init__(self, path):
         self._path = path
+        self._new = path + ".new"
         self.problem = None
+        self.damaged = 0
+        self.failures = 0
 
     def load(self):
         """Return the saved dict, or {} (then `problem` says why, if there is a reason)."""
         if not self._path:
             return {}
-        try:
-            with open(self._path) as file:
-                state = json.load(file)
-        except OSError:
-            return {}
-        except ValueError:
-            self.problem = "%s is damaged, starting afresh" % self._path
-            return {}
-        if not isinstance(state, dict) or not all(
-            isinstance(state.get(key, 0), int) for key in ("mid", "token")
-        ):
-            self.problem = "%s is damaged, starting afresh" % self._path
-            return {}
-        return state
+        state = self._read(self._path)
+        if state is None:
+            # The power may have gone between the removal of the old file and the renaming of the
+            # new one, on a file system that cannot do both at once.
+            state = self._read(self._new)
+        return state or {}
 
     def save(self, state):
         """Replace the file. Returns False, with `problem` set, if that is not possible."""
         if not self._path:
             return True
-        temporary = self._path + ".new"
         try:
-            with open(temporary, "w") as file:
+            with open(self._new, "w") as file:
                 file.write(json.dumps(state))
-            os.rename(temporary, self._path)
+            os.rename(self._new, self._path)
         except OSError as problem:
+            self.failures += 1
             self.problem = "%s cannot be written: %s" % (self._path, problem)
+            self._discard()
             return False
+        self.problem = None
         return True
+
+    def _read(self, path):
+        """Return what the file holds, {} if that is nothing of use, None if there is no file."""
+        try:
+            with open(path) as file:
+                state = json.load(file)
+        except OSError:
+            return None
+        except ValueError:
+            state = None
+        if isinstance(state, dict) and _is_count(state, "mid") and _is_count(state, "token"):
+            return state
+        self.damaged += 1
+        self.problem = "%s is damaged, starting afresh" % path
+        return {}
+
+    def _discard(self):
+        """Give the room of a half-written file back."""
+        try:
+            os.remove(self._new)
+        except OSError:
+            pass
+
+
+def _is_count(state, key):
+    value = state.get(key, 0)
+    return isinstance(value, int) and value >= 0

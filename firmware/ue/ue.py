@@ -1,15 +1,18 @@
 """The constrained UE as a task: `UeCore` with a link, a clock and a file."""
 
 import asyncio
+import gc
 import os
 
 from msgin5g.exchange import Endpoint, Params
 from ue.clock import Clock
-from ue.core import BACKOFF, DEREGISTERED, REFUSED, REGISTERED, UeCore
+from ue.core import UeCore
 from ue.link_udp import MAX_DATAGRAM_BYTES, UdpLink
+from ue.states import BACKOFF, DEREGISTERED, REFUSED, REGISTERED
 from ue.storage import Storage
 
-_REOPEN_MS = 1000
+_REOPEN_MIN_MS = 500
+_REOPEN_MAX_MS = 30000
 _IDLE_MS = 60000
 
 
@@ -32,6 +35,7 @@ class ConstrainedUE:
 
     def __init__(self, config, on_event=None, clock=None):
         self.clock = clock or Clock()
+        self.cause = None
         self._on_event = on_event
         self._storage = Storage(config["state_file"])
         params = Params(
@@ -47,17 +51,21 @@ class ConstrainedUE:
         self._link = UdpLink(config["link"])
         self._changed = asyncio.Event()
         self._wake = asyncio.Event()
-        self._cause = None
 
     @property
     def state(self):
-        """The state's name, see `ue.core`."""
+        """The state's name, see `ue.states`; `cause` says why the last refusal or outage was."""
         return self._core.state
 
     @property
     def wanted(self):
         """What was asked for last, also before a reboot: "registered", "deregistered" or None."""
         return self._core.wanted
+
+    @property
+    def counters(self):
+        """How often what happened: a dict of the names in `ue.states.COUNTERS`."""
+        return self._core.counters
 
     async def register(self, timeout_s=None):
         """Register and return once registered; the UE then stays registered.
@@ -66,66 +74,72 @@ class ConstrainedUE:
         trying in both cases.
         """
         self._core.register(self.clock.now())
-        await self._until(REGISTERED, timeout_s)
+        await self._reach(REGISTERED, timeout_s)
 
     async def deregister(self, timeout_s=None):
         """De-register and return once that is done. Raises as `register` does."""
         self._core.deregister(self.clock.now())
-        await self._until(DEREGISTERED, timeout_s)
+        await self._reach(DEREGISTERED, timeout_s)
+
+    async def until(self, *states):
+        """Wait until the state is one of these and return it."""
+        while self._core.state not in states:
+            await self._changed.wait()
+            self._changed.clear()
+        return self._core.state
 
     async def run(self):
         """Carry datagrams between the link and the core; never returns."""
-        problem = self._storage.problem
-        if problem:
-            self._tell("storage", {"reason": problem})
-        try:
-            self._link.open()
-        except OSError:
-            pass  # the reader tries again, and says so
+        if self._storage.problem:
+            self._tell("storage", {"reason": self._storage.problem})
         reader = asyncio.create_task(self._read())
         try:
-            while True:
+            while not reader.done():
                 now = self.clock.now()
-                for datagram, _ in self._core.poll(now):
-                    self._link.send(datagram)
+                datagrams = self._core.poll(now)
                 self._deliver()
+                for datagram, _ in datagrams:
+                    self._link.send(datagram)
                 deadline = self._core.next_deadline()
-                pause = _IDLE_MS if deadline is None else min(max(deadline - now, 0), _IDLE_MS)
+                pause_ms = _IDLE_MS if deadline is None else min(max(deadline - now, 0), _IDLE_MS)
                 try:
-                    await asyncio.wait_for(self._wake.wait(), pause / 1000)
+                    await asyncio.wait_for_ms(self._wake.wait(), pause_ms)
                 except asyncio.TimeoutError:
                     pass
                 self._wake.clear()
+            await reader
         finally:
             reader.cancel()
             self._link.close()
 
     async def _read(self):
-        while True:
-            try:
-                self._link.open()
-                self._wake.set()
-                while True:
-                    datagram = await self._link.receive()
-                    self._core.receive(datagram, self.clock.now())
+        pause_ms = _REOPEN_MIN_MS
+        try:
+            while True:
+                try:
+                    self._link.open()
                     self._wake.set()
-            except OSError as problem:
-                self._link.close()
-                self._tell("link-lost", {"reason": str(problem)})
-                await asyncio.sleep_ms(_REOPEN_MS)
+                    while True:
+                        datagram = await self._link.receive()
+                        pause_ms = _REOPEN_MIN_MS
+                        self._core.receive(datagram, self.clock.now())
+                        self._wake.set()
+                except OSError as problem:
+                    self._link.close()
+                    self._tell("link-lost", {"reason": str(problem), "retry_ms": pause_ms})
+                    await asyncio.sleep_ms(pause_ms)
+                    pause_ms = min(2 * pause_ms, _REOPEN_MAX_MS)
+                except MemoryError:
+                    # As good as a lost datagram: the peer sends it again.
+                    gc.collect()
+                    self._tell("no-memory", {"free": gc.mem_free()})
+        finally:
+            self._wake.set()
 
-    async def _until(self, state, timeout_s):
+    async def _reach(self, state, timeout_s):
         self._wake.set()
-        await asyncio.wait_for(self._reach(state), timeout_s)
-
-    async def _reach(self, state):
-        while True:
-            await self._changed.wait()
-            self._changed.clear()
-            if self._core.state == state:
-                return
-            if self._core.state == REFUSED:
-                raise RegistrationRefused(self._cause)
+        if await asyncio.wait_for(self.until(state, REFUSED), timeout_s) == REFUSED:
+            raise RegistrationRefused(self.cause)
 
     def _deliver(self):
         while True:
@@ -138,7 +152,7 @@ class ConstrainedUE:
             elif event[0] == "state":
                 info = dict(event[2])
                 if event[1] in (REFUSED, BACKOFF):
-                    self._cause = info.get("cause") or info.get("reason")
+                    self.cause = info.get("cause") or info.get("reason")
                 info["state"] = event[1]
                 self._tell("state", info)
                 self._changed.set()

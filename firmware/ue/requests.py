@@ -1,0 +1,48 @@
+"""The three requests of a constrained UE and the options they travel with."""
+
+from msgin5g import coap
+from msgin5g import names as n
+from msgin5g import registration as messages
+
+
+class Requests:
+    """Build GWREG, REG and DEREG from a configuration (see `ue.config`)."""
+
+    def __init__(self, config):
+        self._config = config
+        self._ue = config["ue_service_id"]
+        self._service = config["service_id"]
+        self._to_server = None
+        if config["server_host"]:
+            options = [(coap.URI_HOST, config["server_host"].encode())]
+            for segment in config["path"].split("/"):
+                if segment:
+                    options.append((coap.URI_PATH, segment.encode()))
+            options.append((coap.CONTENT_FORMAT, coap.uint(coap.JSON_FORMAT)))
+            self._to_server = options
+
+    def build(self, what):
+        """Return (payload, options) of "GWREG", "REG" or "DEREG"; options None: path alone.
+
+        REG and DEREG name the Server although they go to the gateway (6.3.4.2.1 b). Raises
+        CallerError if the configuration cannot be sent.
+        """
+        config = self._config
+        if what == n.GWREG:
+            return messages.gwreg(
+                self._ue, self._service, config["ue_id"] or None, config["gateway_time_s"] or None
+            ), None
+        urgent, wait_s = self._urgency()
+        if what == n.REG:
+            profile = config["profile"] or None
+            payload = messages.reg(self._ue, self._service, urgent, wait_s, profile)
+        else:
+            payload = messages.dereg(self._ue, self._service, urgent, wait_s)
+        return payload, self._to_server
+
+    def _urgency(self):
+        """Return (urgentTag, reqExpTime): both belong to the way through a gateway only."""
+        config = self._config
+        if config["direct"]:
+            return None, None
+        return config["urgent"], None if config["urgent"] else config["wait_s"] or None
