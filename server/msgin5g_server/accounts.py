@@ -21,14 +21,15 @@ class Accounts:
         self._gateway_of: dict[str, str | None] = {
             row["ue_service_id"]: row.get("gateway") for row in rows
         }
-        self._gateways = {gateway for gateway in self._gateway_of.values() if gateway}
+        # Gateways that an account names, and others that showed by a bulk request what they are.
+        self._named = frozenset(gateway for gateway in self._gateway_of.values() if gateway)
+        self._shown: set[str] = set()
         self._open = is_open
         self._registry = registry
+        # Where registered gateways speak from, both ways; the last one to register there counts.
         self._endpoints: dict[str, str] = {}
-        for gateway in self._gateways:
-            row = registry.get(gateway)
-            if row is not None:
-                self._endpoints[row.peer] = gateway
+        self._endpoint_of: dict[str, str] = {}
+        self.reload()
 
     def refuse(self, ue_service_id: str, source: str, claimed: str | None, bulk: bool) -> str:
         """Return the cause for which this UE is refused, or "".
@@ -56,40 +57,70 @@ class Accounts:
             return gaps.CAUSE_NOT_AUTHORISED_GATEWAY
         return ""
 
-    def is_gateway(self, ue_service_id: str) -> bool:
-        """Tell whether an account names this UE Service ID as its gateway."""
-        return ue_service_id in self._gateways
-
     def speaker(self, source: str) -> str:
         """Return the gateway that is registered from this endpoint, or ""."""
         return self._endpoints.get(source, "")
 
-    def registered(self, ue_service_id: str, source: str, spoke_bulk: bool = False) -> None:
-        """Note where a gateway speaks from."""
-        if spoke_bulk:
-            self._gateways.add(ue_service_id)
-        if ue_service_id in self._gateways:
-            self.ended(ue_service_id)
+    def via(self, ue_service_id: str, source: str) -> str:
+        """Return the gateway through which a single request came that was not refused, or ""."""
+        if self._is_gateway(ue_service_id):
+            return ""
+        return self.speaker(source) or self._gateway_of.get(ue_service_id) or ""
+
+    def registered(self, ue_service_id: str, source: str) -> None:
+        """Note where a gateway speaks from, if this is one."""
+        if self._is_gateway(ue_service_id):
+            self._leave(ue_service_id)
             self._endpoints[source] = ue_service_id
+            self._endpoint_of[ue_service_id] = source
+
+    def spoke_bulk(self, ue_service_id: str, source: str) -> None:
+        """Note that a registered UE is a gateway; from elsewhere, anybody could say so."""
+        row = self._registry.get(ue_service_id)
+        if row is None or row.via or self._is_gateway(ue_service_id):
+            return
+        if row.peer == source:
+            self._shown.add(ue_service_id)
+            self.registered(ue_service_id, source)
 
     def ended(self, ue_service_id: str) -> None:
         """Forget the endpoint of a gateway that is no longer registered."""
-        if ue_service_id in self._gateways:
-            for endpoint, gateway in list(self._endpoints.items()):
-                if gateway == ue_service_id:
-                    del self._endpoints[endpoint]
+        self._leave(ue_service_id)
+        self._shown.discard(ue_service_id)
+
+    def reload(self) -> None:
+        """Take the endpoints of all gateways from the registry."""
+        self._endpoints.clear()
+        self._endpoint_of.clear()
+        self._shown = {ue for ue in self._shown if ue in self._registry}
+        found = []
+        for gateway in self._named | self._shown:
+            row = self._registry.get(gateway)
+            if row is not None and not row.via:
+                found.append((row.refreshed_at_ms, gateway, row.peer))
+        for _, gateway, peer in sorted(found):
+            self.registered(gateway, peer)
+
+    def _is_gateway(self, ue_service_id: str) -> bool:
+        return ue_service_id in self._named or ue_service_id in self._shown
+
+    def _leave(self, gateway: str) -> None:
+        endpoint = self._endpoint_of.pop(gateway, None)
+        if endpoint is not None and self._endpoints.get(endpoint) == gateway:
+            del self._endpoints[endpoint]
 
     def _refuse_source(self, gateway: str, source: str, bulk: bool) -> str:
+        refusal = gaps.CAUSE_NOT_AUTHORISED_GATEWAY if bulk else gaps.CAUSE_ONLY_THROUGH_GATEWAY
         speaker = self._endpoints.get(source)
-        if speaker == gateway:
-            return ""
         if speaker is not None:
-            return gaps.CAUSE_NOT_AUTHORISED_GATEWAY
-        row = self._registry.get(gateway)
-        if row is None:
-            # A gateway that is not registered itself proves nothing by its address.
-            return "" if bulk else gaps.CAUSE_ONLY_THROUGH_GATEWAY
+            return "" if speaker == gateway else refusal
+        endpoint = self._endpoint_of.get(gateway)
+        if endpoint is None:
+            # A gateway that is not registered is taken at its word, in a bulk request.
+            return "" if bulk else refusal
         # Its port may have changed since: restarts and address translation do that.
-        if source.rpartition(":")[0] == row.peer.rpartition(":")[0]:
-            return ""
-        return gaps.CAUSE_NOT_AUTHORISED_GATEWAY if bulk else gaps.CAUSE_ONLY_THROUGH_GATEWAY
+        return "" if _host(source) == _host(endpoint) else refusal
+
+
+def _host(endpoint: str) -> str:
+    return endpoint.rpartition(":")[0]

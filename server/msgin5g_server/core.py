@@ -24,7 +24,7 @@ from msgin5g_server.accounts import Accounts
 from msgin5g_server.registry import Registration, Registry
 
 _LOG_LINES_PER_S = 50
-_MAX_COUNTED_KEYS = 64
+_OTHER_SERVICE = "not this service"
 
 
 class ServerCore:
@@ -40,6 +40,7 @@ class ServerCore:
         self._lines_left = _LOG_LINES_PER_S
         self._lines_second = 0
         self._lines_suppressed = 0
+        self._staged_notes: list[tuple[str, dict[str, Any]]] = []
 
     def handle(self, payload: bytes, source: str, now: int) -> tuple[int, bytes]:
         """Return the (code, payload) that answers a POST; changes are staged.
@@ -50,7 +51,7 @@ class ServerCore:
         try:
             request = parse_request(payload)
             if request.service_id != self._service_id:
-                raise BadMessage(n.MSG_IDEN, "not this service")
+                raise BadMessage(n.MSG_IDEN, _OTHER_SERVICE)
             if request.entries is not None:
                 code, answer = self._bulk(request, source, now)
             elif request.msg_type == n.REG:
@@ -68,22 +69,30 @@ class ServerCore:
     def commit(self) -> None:
         """Make what was staged durable. Raises StoreError; then call `rollback`."""
         self.registry.commit()
+        for event, fields in self._staged_notes:
+            self._log.event(event, **fields)
+        self._staged_notes.clear()
 
     def rollback(self) -> None:
         """Forget what was staged."""
         self.counters["store_failures"] += 1
         self.registry.rollback()
+        self.accounts.reload()
+        self._staged_notes.clear()
 
     def expire(self, now: int) -> None:
         """End the registrations whose time is over; staged like all else."""
+        self._turn(now // 1000)
         for ue, row in self.registry.expire(now):
-            self.counters["expired"] += 1
-            self.accounts.ended(ue)
-            self._note(now, "expired", ue=ue, via=row.via or None)
+            self._expired(ue, row, now)
 
     def _bulk(self, request: Request, source: str, now: int) -> tuple[int, bytes]:
         claimed = request.ue_service_id
         registering = request.msg_type == n.BREG
+        for at, entry in enumerate(request.entries):
+            if entry.service_id not in (None, self._service_id):
+                name = gaps.REG_REQ_LIST if registering else gaps.DEREG_REQ_LIST
+                raise BadMessage(f"{name}[{at}].{n.MSG_IDEN}", _OTHER_SERVICE)
         self.counters["bulk_requests"] += 1
         self.counters["bulk_entries"] += len(request.entries)
         refused = self.accounts.refuse_gateway(claimed, source)
@@ -100,9 +109,7 @@ class ServerCore:
             else:
                 answers.append(self._deregister(entry, source, now, claimed, True))
         if claimed and not refused:
-            row = self.registry.get(claimed)
-            if row is not None and row.peer == source:
-                self.accounts.registered(claimed, source, spoke_bulk=True)
+            self.accounts.spoke_bulk(claimed, source)
         return code, (breg_answer if registering else bulk_dereg_answer)(answers)
 
     def _register(
@@ -110,19 +117,19 @@ class ServerCore:
     ) -> tuple[int, bytes]:
         ue = request.ue_service_id
         cause = self.accounts.refuse(ue, source, claimed, bulk)
-        before = self.registry.get(ue)
+        before = self._current(ue, now)
         if not cause and before is None and self.registry.is_full():
             cause = gaps.CAUSE_CONGESTION
         if cause:
             return coap.CHANGED, self._refusal(request, cause, source, now)
         profile = None if request.profile is None else jsontext.dumps(request.profile)
-        via = claimed or (self.accounts.speaker(source) if not bulk else "")
+        via = claimed or self.accounts.via(ue, source)
         if via == ue:
             via = ""
         expires = now + self._lifetime_s * 1000
         since = now if before is None else before.registered_at_ms
         self.registry.put(ue, Registration(via, source, profile, since, now, expires))
-        if not bulk:
+        if not bulk or ue == claimed:
             self.accounts.registered(ue, source)
         answer = reg_answer(ue, True, self._lifetime_s)
         if before is None:
@@ -138,7 +145,7 @@ class ServerCore:
     ) -> bytes:
         ue = request.ue_service_id
         cause = self.accounts.refuse(ue, source, claimed, bulk)
-        if not cause and ue not in self.registry:
+        if not cause and self._current(ue, now) is None:
             cause = gaps.CAUSE_NOT_REGISTERED
         if cause:
             return self._refusal(request, cause, source, now)
@@ -147,6 +154,20 @@ class ServerCore:
         self.counters["deregistered"] += 1
         self._note(now, "deregistered", ue=ue, peer=source)
         return dereg_answer(ue, True)
+
+    def _current(self, ue: str, now: int) -> Registration | None:
+        """Return the registration of a UE; one that ended and was not noticed yet ends now."""
+        row = self.registry.get(ue)
+        if row is None or row.expires_at_ms > now:
+            return row
+        self.registry.remove(ue)
+        self._expired(ue, row, now)
+        return None
+
+    def _expired(self, ue: str, row: Registration, now: int) -> None:
+        self.counters["expired"] += 1
+        self.accounts.ended(ue)
+        self._note(now, "expired", ue=ue, via=row.via or None)
 
     def _refusal(self, request: Request, cause: str, source: str, now: int) -> bytes:
         self.counters["refused: " + cause] += 1
@@ -160,27 +181,28 @@ class ServerCore:
         self, problem: BadMessage, payload: bytes, source: str, now: int
     ) -> tuple[int, bytes]:
         key = "malformed: " + (problem.key.partition("[")[0] or "payload")
-        if key not in self.counters and len(self.counters) > _MAX_COUNTED_KEYS:
-            key = "malformed: other"
         self.counters[key] += 1
         text = str(problem)
         self._note(now, "malformed", reason=text, bytes=len(payload), peer=source)
         return coap.BAD_REQUEST, text.encode()
 
     def _note(self, now: int, event: str, **fields: Any) -> None:
-        """Log an event, at most _LOG_LINES_PER_S lines a second."""
-        second = now // 1000
+        """Log an event once it is durable, at most _LOG_LINES_PER_S lines a second."""
+        self._turn(now // 1000)
+        if self._lines_left:
+            self._lines_left -= 1
+            self._staged_notes.append((event, fields))
+        else:
+            self._lines_suppressed += 1
+
+    def _turn(self, second: int) -> None:
+        """Begin a new second of log lines; tell how many the one before was too short for."""
         if second != self._lines_second:
             if self._lines_suppressed:
-                self._log.event("suppressed", lines=self._lines_suppressed)
+                self._staged_notes.append(("suppressed", {"lines": self._lines_suppressed}))
             self._lines_second = second
             self._lines_left = _LOG_LINES_PER_S
             self._lines_suppressed = 0
-        if self._lines_left:
-            self._lines_left -= 1
-            self._log.event(event, **fields)
-        else:
-            self._lines_suppressed += 1
 
     def _log_messages(self, request: Request, source: str, code: int, answer: bytes) -> None:
         detail = None if request.entries is None else f"entries: {len(request.entries)}"
