@@ -1,18 +1,24 @@
 """The Server's HTTP side: who is registered, whether it is well, and its counters."""
 
+import asyncio
+import json
 from collections.abc import Callable, Mapping
 from itertools import islice
-from typing import Any
 
 from aiohttp import web
 
-from msgin5g import jsontext
 from msgin5g_host.clock import Clock, iso
 from msgin5g_server.core import ServerCore
 from msgin5g_server.registry import Registration
 
 _DEFAULT_LIMIT = 1000
 _MAX_LIMIT = 10_000
+_MAX_OFFSET = 1 << 31
+_PARAMETERS = ("prefix", "limit", "offset")
+# How much is done before other tasks have their turn: about a millisecond each.
+_NAMES_AT_ONCE = 10_000
+_ROWS_AT_ONCE = 100
+_METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
 class HttpServer:
@@ -42,14 +48,36 @@ class HttpServer:
         await self._runner.cleanup()
 
     async def _ues(self, request: web.Request) -> web.Response:
-        prefix = request.query.get("prefix", "")
+        for name in request.query:
+            if name not in _PARAMETERS:
+                known = ", ".join(_PARAMETERS)
+                raise web.HTTPBadRequest(text=f"unknown parameter {name!r}; known are {known}\n")
         limit = _number(request, "limit", _DEFAULT_LIMIT, _MAX_LIMIT)
-        offset = _number(request, "offset", 0, 1 << 31)
+        offset = _number(request, "offset", 0, _MAX_OFFSET)
+        rows, total = await self._select(request.query.get("prefix", ""), offset, limit)
         now = self._clock.now()
+        parts = []
+        for at in range(0, len(rows), _ROWS_AT_ONCE):
+            parts += [_ue(ue, row, now) for ue, row in rows[at : at + _ROWS_AT_ONCE]]
+            await asyncio.sleep(0)
+        text = f'{{"ues":[{",".join(parts)}],"count":{len(parts)},"total":{total}}}'
+        return web.Response(text=text, content_type="application/json")
+
+    async def _select(
+        self, prefix: str, offset: int, limit: int
+    ) -> tuple[list[tuple[str, Registration]], int]:
+        """Return one page of registrations, and how many there are with this prefix."""
         registry = self._core.registry
-        chosen = (item for item in registry.items() if item[0].startswith(prefix))
-        ues = [_ue(ue, row, now) for ue, row in islice(chosen, offset, offset + limit)]
-        return web.json_response({"ues": ues, "count": len(ues), "total": len(registry)})
+        if not prefix:
+            return list(islice(registry.items(), offset, offset + limit)), len(registry)
+        names = list(registry)
+        found: list[str] = []
+        for at in range(0, len(names), _NAMES_AT_ONCE):
+            part = names[at : at + _NAMES_AT_ONCE]
+            found += [name for name in part if name.startswith(prefix)]
+            await asyncio.sleep(0)
+        rows = ((name, registry.get(name)) for name in found[offset : offset + limit])
+        return [(name, row) for name, row in rows if row is not None], len(found)
 
     async def _health(self, request: web.Request) -> web.Response:
         del request
@@ -67,28 +95,31 @@ class HttpServer:
         lines.append("# TYPE coap_events_total counter")
         for name, value in self._coap_counters().items():
             lines.append(f'coap_events_total{{event="{_label(name)}"}} {value}')
-        return web.Response(text="\n".join(lines) + "\n", content_type="text/plain")
+        body = "\n".join(lines) + "\n"
+        return web.Response(body=body.encode(), headers={"Content-Type": _METRICS_TYPE})
 
 
-def _ue(ue_service_id: str, row: Registration, now: int) -> dict[str, Any]:
-    return {
-        "ue_service_id": ue_service_id,
-        "via": row.via,
-        "link": "udp",
-        "peer": row.peer,
-        "registered_at": iso(row.registered_at_ms),
-        "refreshed_at": iso(row.refreshed_at_ms),
-        "expires_at": iso(row.expires_at_ms),
-        "expires_in_s": max(0, (row.expires_at_ms - now) // 1000),
-        "profile": None if row.profile is None else jsontext.loads(row.profile.encode()),
-    }
+def _ue(ue_service_id: str, row: Registration, now: int) -> str:
+    head = json.dumps(
+        {
+            "ue_service_id": ue_service_id,
+            "via": row.via,
+            "link": "udp",
+            "peer": row.peer,
+            "registered_at": iso(row.registered_at_ms),
+            "refreshed_at": iso(row.refreshed_at_ms),
+            "expires_at": iso(row.expires_at_ms),
+            "expires_in_s": max(0, (row.expires_at_ms - now) // 1000),
+        }
+    )
+    return f'{head[:-1]}, "profile": {row.profile or "null"}}}'
 
 
 def _number(request: web.Request, name: str, default: int, most: int) -> int:
     text = request.query.get(name)
     if text is None:
         return default
-    if not text.isascii() or not text.isdigit() or int(text) > most:
+    if not text.isascii() or not text.isdigit() or len(text) > 10 or int(text) > most:
         raise web.HTTPBadRequest(text=f"{name} is a number from 0 to {most}, not {text!r}\n")
     return int(text)
 
