@@ -1,12 +1,14 @@
 """The keys of server.toml."""
 
 from msgin5g import gaps
+from msgin5g.limits import MAX_SECONDS
 from msgin5g_host.config import Key, Table, check_uri, parse_address
+from msgin5g_server.registry import MAX_REGISTRATIONS
 
 
-def _positive(value: float) -> None:
-    if value <= 0:
-        raise ValueError(f"a number above 0 is wanted, not {value!r}")
+def _positive(value: int) -> None:
+    if not 0 < value <= MAX_SECONDS:
+        raise ValueError(f"a number from 1 to {MAX_SECONDS} is wanted, not {value!r}")
 
 
 def _address_or_empty(value: str) -> None:
@@ -32,7 +34,13 @@ KEYS = (
         "seconds until a registration ends unless it is refreshed",
         _positive,
     ),
-    Key("server.max_registrations", int, 200_000, "most UEs registered at once", _positive),
+    Key(
+        "server.max_registrations",
+        int,
+        MAX_REGISTRATIONS,
+        "most UEs registered at once",
+        _positive,
+    ),
     Key("server.open", bool, False, "let any UE Service ID register (lab mode)"),
     Key("server.log_messages", bool, False, "log every protocol message"),
 )
