@@ -4,7 +4,7 @@ import asyncio
 import random
 from typing import Any
 
-from msgin5g import coap
+from msgin5g import coap, gaps
 from msgin5g.exchange import FAILED, REQUEST, RESPONSE, Incoming
 from msgin5g_gateway.core import GatewayCore
 from msgin5g_gateway.effects import ANSWER, NORTH, Effect
@@ -131,7 +131,7 @@ class Gateway:
         for link in self.links:
             if link.name == scheme:
                 link.endpoint.request(
-                    *(link.peer(peer), coap.POST, "", payload, now),
+                    *(link.peer(peer), coap.POST, gaps.PATH, payload, now),
                     **{"token": token, "mid": mid, "context": ref},
                 )
                 return link

@@ -72,14 +72,15 @@ class CoapServer:
         await self._context.shutdown()
         self._udp.close()
 
-    def expire(self, now: int) -> None:
-        """End registrations whose time is over."""
+    def expire(self, now: int) -> bool:
+        """End registrations whose time is over; tells whether there are more at once."""
         self._core.expire(now)
-        try:
-            self._core.commit()
-        except StoreError as problem:
-            self._core.rollback()
-            self._log.event("store-failed", reason=str(problem))
+        outcome: list[bool] = []
+        # With the others of the batch, so that a failing commit takes nobody's answer with it.
+        self._after_commit.append(outcome.append)
+        self._udp.flush()
+        due = self._core.registry.next_deadline()
+        return outcome == [True] and due is not None and due <= now
 
     def handle_later(self, payload: bytes, peer: Any) -> "asyncio.Future[tuple[int, bytes]]":
         """Handle a request that came through aiocoap; the result is durable when it is there."""
@@ -110,7 +111,8 @@ class CoapServer:
         self._transport.on_event(event, now)
 
     def _handle(self, payload: bytes, peer: Any, now: int) -> tuple[int, bytes]:
-        return self._core.handle(payload, f"{peer[0]}:{peer[1]}", now)
+        host = f"[{peer[0]}]" if ":" in peer[0] else peer[0]
+        return self._core.handle(payload, f"{host}:{peer[1]}", now)
 
     def _before_send(self, now: int) -> None:
         answers = self._answers

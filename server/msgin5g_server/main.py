@@ -89,9 +89,9 @@ async def _serve(settings: Settings, as_json: bool, stop: asyncio.Event) -> None
 
 async def _expire_until(stop: asyncio.Event, coap: CoapServer, clock: Clock) -> None:
     while not stop.is_set():
-        coap.expire(clock.now())
+        more = coap.expire(clock.now())
         try:
-            await asyncio.wait_for(stop.wait(), _EXPIRY_CHECK_S)
+            await asyncio.wait_for(stop.wait(), 0.01 if more else _EXPIRY_CHECK_S)
         except TimeoutError:
             continue
 
