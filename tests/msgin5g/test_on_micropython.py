@@ -15,12 +15,13 @@ TIMEOUT_S = 120
 @pytest.mark.parametrize(
     "script", sorted((TESTS / "mpy").glob("check_*.py")), ids=lambda p: p.stem
 )
-def test_script(script):
+def test_script(script, tmp_path):
     """A script gets the vectors' folder as its argument; its last line counts what passed."""
-    path = f"{TESTS.parent}:{TESTS / 'mpy'}:.frozen"
+    path = f"{TESTS.parent}:{TESTS.parent / 'firmware'}:{TESTS / 'mpy'}:.frozen"
     done = subprocess.run(
         [MICROPYTHON, script, TESTS / "vectors"],
         env=os.environ | {"MICROPYPATH": path},
+        cwd=tmp_path,
         capture_output=True,
         text=True,
         timeout=TIMEOUT_S,
