@@ -89,6 +89,8 @@ def obj(pairs):
             value = quote(value)
         elif kind is bool:
             value = "true" if value else "false"
+        elif kind is int:
+            value = str(value)
         else:
             value = _encode(value)
         parts.append('"%s":%s' % (key, value))
