@@ -150,8 +150,7 @@ class UeCore:
         self._send(n.REG, now)
 
     def _send(self, what, now):
-        """Send a request; an older one is given up."""
-        self._drop_exchange()
+        """Send a request; callers see to it that none is outstanding."""
         self._retry_at = None
         payload, options = self._requests.build(what)
         self._is_dirty |= self._kept.spend()
