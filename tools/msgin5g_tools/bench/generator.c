@@ -1,14 +1,17 @@
 /*
- * A closed-loop CoAP load generator for `msgin5g bench`.
+ * A CoAP load generator for `msgin5g bench`, closed-loop or paced.
  *
- * SLOTS requests are outstanding at any time, each a Confirmable POST of a registration. Requests
- * rotate over SOCKETS local ports, so that no Message ID comes twice from one endpoint within
- * EXCHANGE_LIFETIME. Answers are matched by token and must be 2.01 or 2.04 with "result":true.
- * A request without an answer for 1.5 s counts as lost and is replaced by a new one.
+ * Each request is a Confirmable POST of a registration. Requests rotate over SOCKETS local ports,
+ * so that no Message ID comes twice from one endpoint within EXCHANGE_LIFETIME. Answers are matched
+ * by token and must be 2.01 or 2.04 with "result":true. A request without an answer for 1.5 s
+ * counts as lost.
  *
- *   generator PORT SLOTS SOCKETS WARM_S RUN_S UES ENTRIES
+ *   generator PORT SLOTS SOCKETS WARM_S RUN_S UES ENTRIES RATE
  *
- * ENTRIES 0: one REG per request; N: a BREG with N entries. The result is one JSON object.
+ * RATE 0: SLOTS requests are outstanding at any time. RATE N: N requests a second, at most SLOTS
+ * outstanding, and a latency counts from when the request was due, so that a server which pauses
+ * pays for all that came due meanwhile. ENTRIES 0: one REG per request; N: a BREG with N entries.
+ * The result is one JSON object.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -34,7 +37,7 @@ static int *sockets, slot_count, socket_count, entries;
 static uint16_t *message_ids;
 static uint32_t next_ue, ue_count, *histogram; /* latency in microseconds */
 static unsigned char packet[MAX_PAYLOAD + 64];
-static int next_socket;
+static int next_socket, *idle, idle_count, rate;
 static long sent;
 
 static uint64_t now_ns(void)
@@ -73,7 +76,7 @@ static int put_payload(char *out)
     return size + sprintf(out + size, "]}");
 }
 
-static void send_request(int number)
+static void send_request(int number, uint64_t due_ns)
 {
     struct slot *slot = &slots[number];
     int via = next_socket;
@@ -95,10 +98,20 @@ static void send_request(int number)
     *p++ = 50;
     *p++ = 0xff;
     p += put_payload((char *)p);
-    slot->sent_ns = now_ns();
+    slot->sent_ns = due_ns;
     slot->waiting = 1;
     sent++;
     send(sockets[via], packet, (size_t)(p - packet), 0);
+}
+
+/* A slot is free again: its next request is due now, or when the pace says so. */
+static void reuse_slot(int number)
+{
+    slots[number].waiting = 0;
+    if (rate)
+        idle[idle_count++] = number;
+    else
+        send_request(number, now_ns());
 }
 
 static double percentile(uint64_t count, double share)
@@ -114,8 +127,8 @@ static double percentile(uint64_t count, double share)
 
 int main(int argc, char **argv)
 {
-    if (argc != 8) {
-        fprintf(stderr, "usage: generator PORT SLOTS SOCKETS WARM_S RUN_S UES ENTRIES\n");
+    if (argc != 9) {
+        fprintf(stderr, "usage: generator PORT SLOTS SOCKETS WARM_S RUN_S UES ENTRIES RATE\n");
         return 2;
     }
     slot_count = atoi(argv[2]);
@@ -123,6 +136,8 @@ int main(int argc, char **argv)
     double warm_s = atof(argv[4]), run_s = atof(argv[5]);
     ue_count = (uint32_t)atoi(argv[6]);
     entries = atoi(argv[7]);
+    rate = atoi(argv[8]);
+    idle = calloc((size_t)slot_count, sizeof *idle);
     slots = calloc((size_t)slot_count, sizeof *slots);
     sockets = calloc((size_t)socket_count, sizeof *sockets);
     message_ids = calloc((size_t)socket_count, sizeof *message_ids);
@@ -149,8 +164,9 @@ int main(int argc, char **argv)
     int measuring = 0;
     static char answer[65536];
     struct epoll_event events[MAX_EVENTS];
+    uint64_t due = start, pace_ns = rate ? 1000000000u / (uint64_t)rate : 0;
     for (int i = 0; i < slot_count; i++)
-        send_request(i);
+        reuse_slot(i);
     for (uint64_t now = start; now < end; now = now_ns()) {
         if (!measuring && now >= measure) {
             measuring = 1;
@@ -159,7 +175,13 @@ int main(int argc, char **argv)
             last = now;
             sent_before = sent;
         }
-        int ready = epoll_wait(poller, events, MAX_EVENTS, 20);
+        for (; rate && due <= now; due += pace_ns) {
+            if (idle_count)
+                send_request(idle[--idle_count], due);
+            else
+                lost++;
+        }
+        int ready = epoll_wait(poller, events, MAX_EVENTS, rate ? 0 : 20);
         for (int i = 0; i < ready; i++) {
             ssize_t size;
             while ((size = recv(sockets[events[i].data.u32], answer, sizeof answer - 1, 0)) > 0) {
@@ -188,8 +210,7 @@ int main(int argc, char **argv)
                 last = at;
                 done++;
                 histogram[took_us < BUCKETS ? took_us : BUCKETS - 1]++;
-                slots[number].waiting = 0;
-                send_request((int)number);
+                reuse_slot((int)number);
             }
         }
         if (now - scanned > 200000000u) {
@@ -197,7 +218,7 @@ int main(int argc, char **argv)
             for (int i = 0; i < slot_count; i++)
                 if (slots[i].waiting && now - slots[i].sent_ns > LOST_AFTER_MS * 1000000ull) {
                     lost++;
-                    send_request(i);
+                    reuse_slot(i);
                 }
         }
     }

@@ -135,8 +135,9 @@ class Load:
         ues: int = 20_000,
         entries: int = 0,
         sockets: int = 512,
+        rate: int = 0,
     ) -> None:
-        argv = [build_generator(), port, slots, sockets, warm_s, run_s, ues, entries]
+        argv = [build_generator(), port, slots, sockets, warm_s, run_s, ues, entries, rate]
         others = cores()[1]
         self._process = subprocess.Popen(
             [str(one) for one in argv],

@@ -12,6 +12,8 @@ __all__ = ["BenchError", "measure"]
 
 Figures = dict[str, Any]
 _SLOTS = 32
+# Enough for a pause of two seconds at the common pace.
+_PACED_SLOTS = 8192
 _ENTRIES = 50
 _SAMPLE_S = 0.5
 _SETTLE_S = 10.0
@@ -32,6 +34,14 @@ def measure(quick: bool, rounds: int, soak_s: float, progress: Callable[[str], N
             with Server(kind) as server:
                 runs[kind].append(_run(server, _SLOTS, warm_s, run_s))
     middle = {kind: _medians(found) for kind, found in runs.items()}
+    pace = max(int(middle["aiocoap"]["rate"] / 2), 1)
+    paced: dict[str, list[Figures]] = {"aiocoap": [], "server": []}
+    for number in range(1, rounds + 1):
+        for kind, found in paced.items():
+            progress(f"(a) at {pace} requests/s, round {number} of {rounds}: {kind}")
+            with Server(kind) as server:
+                found.append(_run(server, _PACED_SLOTS, warm_s, run_s, rate=pace))
+    calm = {kind: _medians(found) for kind, found in paced.items()}
     progress(f"(c) soak for {soak_s:.0f} s")
     soak = _soak(soak_s)
     progress(f"(d) bulk registration, {_ENTRIES} UEs a request")
@@ -44,20 +54,24 @@ def measure(quick: bool, rounds: int, soak_s: float, progress: Callable[[str], N
         "quick": quick,
         "outstanding": _SLOTS,
         **middle,
+        "paced": {"offered_per_s": pace, **calm},
         "soak": soak,
         "bulk": bulk,
         "ratios": {
             "server_rate": middle["server"]["rate"] / base["rate"],
             "server_cpu": base["cpu_us"] / middle["server"]["cpu_us"],
-            "server_p99": middle["server"]["p99_us"] / base["p99_us"],
+            "server_p99": calm["server"]["p99_us"] / calm["aiocoap"]["p99_us"],
+            "server_p99_full_load": middle["server"]["p99_us"] / base["p99_us"],
             "exchange_rate": middle["exchange"]["rate"] / base["rate"],
             "exchange_cpu": base["cpu_us"] / middle["exchange"]["cpu_us"],
         },
     }
 
 
-def _run(server: Server, slots: int, warm_s: float, run_s: float, entries: int = 0) -> Figures:
-    load = Load(server.port, slots, warm_s, run_s, entries=entries)
+def _run(
+    server: Server, slots: int, warm_s: float, run_s: float, entries: int = 0, rate: int = 0
+) -> Figures:
+    load = Load(server.port, slots, warm_s, run_s, entries=entries, rate=rate)
     time.sleep(warm_s)
     before = server.cpu_s()
     began = time.monotonic()
