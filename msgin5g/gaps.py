@@ -59,3 +59,51 @@ CAUSE_UNSPECIFIED = "refused without a cause"
 
 # GAP 7.3.3, 7.3.4, A.3: the cause has several spellings; a receiver takes them all.
 CAUSE_KEYS = (n.CAUSE, "Cause", n.FAILURE_REASON, "failureReason")
+
+# GAP 7.3.4.1, 6.4.1.1.3, 6.4.1.1.5: no JSON keys for the number and list of an aggregate.
+IND_MSG_NUM, IND_MSG_LIST = "indMsgNum", "indMsgList"
+
+# GAP 6.4.1.2.6 d3: a group or topic message is delivered with a Recipient UE Service ID of its
+# own, and one `destAddr` cannot hold both; a second object of the same shape does.
+RECIPIENT = "recipAddr"
+
+# GAP 6.5.3.5: SEGCONFIR is spelt this way once; accepted, never sent.
+SEGCOFIR = "SEGCOFIR"
+
+# GAP A.2.2.1: the code points of DEREGISTRATION REJECT and ACCEPT are read from a merged table
+# cell, in this order.
+L3_DEREGISTRATION_REJECT = 0x0B
+L3_DEREGISTRATION_ACCEPT = 0x0C
+
+# GAP A.2.1: element identifiers are printed as one hex digit. Taken: type 1 in the high half
+# octet, all others as a whole octet; Failure Reason has the placeholder X.
+L3_IEI_APPLICATION_ID = 0x0A
+L3_IEI_REPORT = 0xB
+L3_IEI_PRIORITY = 0xC
+L3_IEI_TARGET_TYPE = 0xD
+L3_IEI_GROUP_ID = 0x0E
+L3_IEI_ORIGINATOR = 0x0F
+L3_IEI_CAUSE = 0x58
+
+# GAP A.2.2.2: a name carries a Service ID's text as well, whose labels may be longer than DNS's 63
+# octets.
+L3_MAX_LABEL_BYTES = 253
+
+# GAP A.2.1.7: Credential information is printed LV and described as type 6; two length octets are
+# used. GAP A.2.1.1: an empty payload is allowed, as in MESSAGE RECEIVED REQUEST.
+
+# GAP A.3.2: some Message Types are misspelt in the schemas; those are sent, both are accepted.
+APP_SENDING_REQUEST = "MESSAGE SENDING REQEUST"
+APP_REPORT_SENDING_REQUEST = "DELIVERY REPORT SENDING REQEUST"
+APP_RECEIVED_REQUEST = "MESSAGE RECEIVED REQEUST"
+
+# GAP A.3.2.7, A.3.2.8: the Registration ID is a string; 12 hex digits are used. Its key has
+# several spellings, a receiver takes them all; `registrationID` in requests and `registration ID`
+# in answers are sent. The Application ID is a string as well; the number of the L3 form is used.
+REGISTRATION_ID_REQUEST = "registrationID"
+REGISTRATION_ID_ANSWER = "registration ID"
+REGISTRATION_ID_KEYS = ("registrationID", "RegistrationID", "registration ID", "registrationId")
+
+# GAP 7.3.4.1, A.3.2.1: a payload is a JSON string. Octets that are no UTF-8 text, or a text that
+# looks like it, travel as a data URI (RFC 2397) in base64.
+BINARY_PREFIX = "data:;base64,"

@@ -14,6 +14,12 @@ MAX_CAUSE_BYTES = 255
 MAX_BULK_ENTRIES = 500
 MAX_CLIENT_PORTS = 16
 MAX_SECONDS = 0x7FFFFFFF
+MAX_PAYLOAD_BYTES = 2048
+MAX_MESSAGE_BYTES = 65536
+MAX_SEGMENTS = 1000
+MAX_RANGES = 100
+MAX_AGGREGATED = 100
+MAX_APPLICATIONS = 16
 
 LIMITS = (
     ("MAX_DATAGRAM_BYTES", MAX_DATAGRAM_BYTES, "bytes", "answered 4.13 with Size1, nothing kept"),
@@ -30,4 +36,10 @@ LIMITS = (
     ("MAX_BULK_ENTRIES", MAX_BULK_ENTRIES, "entries of a bulk request", "answered 4.00"),
     ("MAX_CLIENT_PORTS", MAX_CLIENT_PORTS, "ports of a client profile", "answered 4.00"),
     ("MAX_SECONDS", MAX_SECONDS, "seconds in any duration", "answered 4.00"),
+    ("MAX_PAYLOAD_BYTES", MAX_PAYLOAD_BYTES, "bytes of a payload or segment", "answered 4.00"),
+    ("MAX_MESSAGE_BYTES", MAX_MESSAGE_BYTES, "bytes of a segmented message", "refused"),
+    ("MAX_SEGMENTS", MAX_SEGMENTS, "segments of a message", "answered 4.00"),
+    ("MAX_RANGES", MAX_RANGES, "ranges of a segment recovery", "answered 4.00"),
+    ("MAX_AGGREGATED", MAX_AGGREGATED, "messages of an aggregate", "answered 4.00"),
+    ("MAX_APPLICATIONS", MAX_APPLICATIONS, "Application IDs of a message", "answered 4.00"),
 )

@@ -3,11 +3,11 @@
 import io
 import random
 
-from msgin5g import coap
+from msgin5g import coap, l3
 from msgin5g.exchange import FAILED, REQUEST, RESPONSE, Endpoint, Params
 from msgin5g_gateway import config as gateway_config
 from msgin5g_gateway.core import GatewayCore
-from msgin5g_gateway.effects import ANSWER, NORTH
+from msgin5g_gateway.effects import ANSWER, FRAME, NORTH
 from msgin5g_gateway.store import Store
 from msgin5g_host.config import load
 from msgin5g_host.log import EventLog
@@ -17,6 +17,7 @@ from msgin5g_server.registry import Registry
 from tests.wire import Wire
 from ue.config import defaults
 from ue.core import PEER, UeCore
+from ue.modes import make_core
 
 SERVICE = "urn:msgin5g:service"
 GATEWAY = "urn:example:gw:1"
@@ -41,12 +42,16 @@ def server_settings(folder, ues=(), **values):
     return settings
 
 
-def gateway_settings(folder, ues=(), bulk=None, **values):
+def gateway_settings(folder, ues=(), bulk=None, devices=(), **values):
     settings = load(gateway_config.KEYS, gateway_config.TABLES, None, {}, {"gateway.data": folder})
     settings.values["gateway.ue_service_id"] = GATEWAY
     settings.values.update({f"gateway.{key}": value for key, value in values.items()})
     settings.values.update({f"bulk.{key}": value for key, value in (bulk or {}).items()})
     settings.rows["ue"] = [{"ue_service_id": one, "ue_id": None} for one in ues]
+    settings.rows["device"] = [
+        {"application_id": number, "credential": credential, "ue_service_id": ue}
+        for number, credential, ue in devices
+    ]
     return settings
 
 
@@ -96,8 +101,12 @@ class GatewayNode:
         self.core = GatewayCore(settings, self.store, silent_log("gateway"), rng(seed + 1), now)
         self.server = server
         self.crash = lambda where: None
+        self._frames = []
 
     def receive(self, data, peer, now):
+        if data and l3.is_l3(data[0]):
+            self.core.receive_l3(data, f"udp://{peer}", now)
+            return
         self.endpoint.receive(data, peer, now)
         self._drain(now)
 
@@ -112,11 +121,14 @@ class GatewayNode:
                 self.endpoint.respond(effect[1], effect[2], effect[3], now)
             elif effect[0] == NORTH:
                 self._request(self.server, effect[2], now, ("north", effect[1]))
+            elif effect[0] == FRAME:
+                self._frames.append((effect[2], effect[1].partition("://")[2]))
             else:
                 _, ref, peer, payload, token, mid = effect
                 peer = peer.partition("://")[2]
                 self._request(peer, payload, now, ("south", ref), token=token, mid=mid)
-        out = list(self.endpoint.poll(now))
+        out = list(self.endpoint.poll(now)) + self._frames
+        self._frames = []
         self._drain(now)
         return out
 
@@ -180,25 +192,50 @@ class UeNode:
         return self.core.next_deadline()
 
 
-class World:
-    """A server, a gateway and `count` UEs on one Wire."""
+class DeviceNode(UeNode):
+    """A device without an MSGin5G client, in the L3 or the CoAP form."""
 
-    def __init__(self, folder, count, seed=0, bulk=None, ue=None, server=None, **wire):
+    def __init__(self, number, mode, gateway="gateway", seed=0, saved=None, **settings):
+        config = {**defaults(), "mode": mode, "application_id": number, "credential": "s3cret"}
+        self.id = f"application {number}"
+        self.core = make_core({**config, **settings}, saved or {}, rng(seed), 1280)
+        self.gateway = gateway
+        self.states = []
+        self.infos = []
+        self.saved = saved or {}
+
+
+class World:
+    """A server, a gateway, `count` UEs and `devices`, {Application ID: mode}, on one Wire."""
+
+    def __init__(
+        self, folder, count, seed=0, bulk=None, ue=None, server=None, devices=None, **wire
+    ):
         self.folder = folder
         self.wire = Wire(seed=seed, **wire)
         self.count = count
         self.seed = seed
+        self._restarts = 0
         ues = [ue_id(number) for number in range(1, count + 1)]
         accounts = [{"ue_service_id": GATEWAY, "gateway": None}]
         accounts += [{"ue_service_id": one, "gateway": GATEWAY} for one in ues]
+        devices = devices or {}
+        # Odd Application IDs are registered at the server on their behalf, even ones are local.
+        table = [
+            (one, "s3cret", f"urn:example:device:{one}" if one % 2 else None) for one in devices
+        ]
+        accounts += [{"ue_service_id": ue, "gateway": GATEWAY} for _, _, ue in table if ue]
         self.server_settings = server_settings(str(folder / "server"), accounts, **(server or {}))
-        self.gateway_settings = gateway_settings(str(folder / "gateway"), ues, bulk)
+        self.gateway_settings = gateway_settings(str(folder / "gateway"), ues, bulk, table)
         self.server = self.wire.attach("server", ServerNode(self.server_settings, seed))
         self.gateway = self.wire.attach("gateway", GatewayNode(self.gateway_settings, seed=seed))
         self.ues = []
         for number in range(1, count + 1):
             node = UeNode(number, seed=seed * 1000 + number, **(ue or {}))
             self.ues.append(self.wire.attach(f"ue{number}", node))
+        for number, mode in devices.items():
+            node = DeviceNode(number, mode, seed=seed * 1000 + 500 + number, **(ue or {}))
+            self.ues.append(self.wire.attach(f"device{number}", node))
 
     def register(self):
         for one in self.ues:
@@ -214,7 +251,10 @@ class World:
     def restart_gateway(self):
         """What is left of the gateway after kill -9: its data folder."""
         self.wire.detach("gateway").store.close()
-        node = GatewayNode(self.gateway_settings, seed=self.seed + 99, now=self.wire.now)
+        # Message IDs start anywhere after a restart, and not where they did before.
+        self._restarts += 1
+        seed = self.seed + 99 * self._restarts
+        node = GatewayNode(self.gateway_settings, seed=seed, now=self.wire.now)
         self.gateway = self.wire.attach("gateway", node)
 
     def restart_server(self):

@@ -3,19 +3,19 @@
 import json
 
 from msgin5g import gaps
-from msgin5g import names as n
-from msgin5g.errors import CallerError
-from ue.link_udp import MAX_DATAGRAM_BYTES, UdpLink
-from ue.requests import Requests
+from ue.links import open_link
+from ue.modes import CLIENT, check
 
 _MIN_ACK_TIMEOUT_MS = 10
 _MAX_RETRANSMIT = 10
-_ROOM_BYTES = 64  # for header, Token and options besides host and path
 
 # key: default. The type of the default is the type that is wanted.
 _DEFAULTS = (
+    ("mode", CLIENT),
     ("ue_service_id", ""),
     ("ue_id", ""),
+    ("application_id", 0),
+    ("credential", ""),
     ("service_id", gaps.SERVICE_ID),
     ("link", "udp://127.0.0.1:65402"),
     ("server_host", ""),
@@ -84,8 +84,6 @@ def merge(given, where="config"):
 
 def _problem(config):
     """Return what is wrong with the values, or None: nothing may fail later, in the field."""
-    if ":" not in config["ue_service_id"]:
-        return "ue_service_id: the UE's URI is wanted, such as urn:example:ue:1"
     if not config["backoff_min_s"] or config["backoff_max_s"] < config["backoff_min_s"]:
         return "backoff_min_s is at least 1 and at most backoff_max_s"
     if config["ack_timeout_ms"] < _MIN_ACK_TIMEOUT_MS:
@@ -98,18 +96,12 @@ def _problem(config):
         if len(config[key].encode()) > 255:
             return "%s: at most 255 bytes are wanted" % key
     try:
-        UdpLink(config["link"])
+        link = open_link(config["link"])
     except ValueError as problem:
         return "link: %s" % problem
-    try:
-        requests = Requests(config)
-        size = max([len(requests.build(what)[0]) for what in (n.GWREG, n.REG, n.DEREG)])
-    except CallerError as problem:
-        return str(problem)
-    size += _ROOM_BYTES + len(config["server_host"].encode()) + len(config["path"].encode())
-    if size > MAX_DATAGRAM_BYTES:
-        return "profile: the registration does not fit %d bytes" % MAX_DATAGRAM_BYTES
-    return None
+    except ImportError as problem:
+        return "link: %s is not on this machine: %s" % (config["link"], problem)
+    return check(config, link.max_frame_bytes)
 
 
 def nearest(word, known):

@@ -11,15 +11,12 @@ from msgin5g import registration as messages
 from msgin5g.errors import BadMessage
 from msgin5g.exchange import FAILED, REQUEST
 from ue.kept import Kept
+from ue.machine import Machine, sooner
 from ue.requests import Requests
 from ue.states import (
-    BACKOFF,
-    COUNTERS,
     DEREGISTERED,
     DEREGISTERING,
-    IDLE,
     LEAVING,
-    REFUSED,
     REGISTERED,
     REGISTERING,
     SIGNED_UP,
@@ -28,7 +25,6 @@ from ue.states import (
 )
 
 PEER = 0
-_JITTER_PERCENT = 25
 _NEVER = 1 << 62
 
 # A `result` false with one of these says "not now": that is an outage, not a refusal.
@@ -40,43 +36,28 @@ _TEMPORARY = (
 )
 
 
-class UeCore:
+class UeCore(Machine):
     """One constrained UE with an MSGin5G client.
 
     config: see `ue.config`; endpoint: an `Endpoint` of its own; saved: what the last "save" event
     carried, {} at first; rng: a function of n returning an integer in [0, n).
 
-    Events: ("state", name, info), ("message", "tx" or "rx", what, info), ("save", dict). Handle
-    them before what `poll` returned is sent: a Message ID is saved as used before it is used.
+    Handle its events before what `poll` returned is sent: a Message ID is saved as used before it
+    is used.
     """
 
     def __init__(self, config, endpoint, saved, rng):
-        self.state = IDLE
-        self.counters = {name: 0 for name in COUNTERS}
-        self._config = config
+        super().__init__(config, Kept(saved, endpoint, rng), rng)
         self._ue = config["ue_service_id"]
         self._endpoint = endpoint
-        self._rng = rng
         self._requests = Requests(config)
-        self._kept = Kept(saved, endpoint, rng)
-        self._is_dirty = False
-        self._events = []
         self._exchange = None
-        self._is_registered = False
         # The REG or DEREG without a final result, and until when that result is awaited.
         self._open = None
         self._await_until = None
         self._tokens = {}
         self._signed_until = None
-        self._retry_at = None
         self._renew_at = None
-        self._refresh_at = None
-        self._failures = 0
-
-    @property
-    def wanted(self):
-        """What was asked for last, across reboots: "registered", "deregistered" or None."""
-        return self._kept.wanted
 
     def register(self, now):
         """Register, and stay registered until `deregister`."""
@@ -109,19 +90,12 @@ class UeCore:
 
     def next_deadline(self):
         """Return when `poll` is due at the latest, or None."""
-        soonest = _sooner(self._endpoint.next_deadline(), self._await_until)
+        soonest = sooner(self._endpoint.next_deadline(), self._await_until)
         if self._exchange is None:
             if self._retry_at is not None:
-                return _sooner(soonest, self._retry_at)
-            soonest = _sooner(_sooner(soonest, self._renew_at), self._refresh_at)
+                return sooner(soonest, self._retry_at)
+            soonest = sooner(sooner(soonest, self._renew_at), self._refresh_at)
         return soonest
-
-    def next_event(self):
-        """Return the next event or None."""
-        if self._is_dirty:
-            self._is_dirty = False
-            return ("save", self._kept.snapshot())
-        return self._events.pop(0) if self._events else None
 
     # What is sent
 
@@ -161,7 +135,7 @@ class UeCore:
             self._open = what
             self._await_until = None
             self._tokens[what] = self._exchange.token
-        self._events.append(("message", "tx", what, {"mid": self._exchange.mid}))
+        self._sent(what, {"mid": self._exchange.mid})
 
     def _drop_exchange(self):
         if self._exchange is not None:
@@ -237,9 +211,8 @@ class UeCore:
         message = incoming.message
         respond = self._endpoint.respond
         if not incoming.confirmable:
-            self._is_dirty |= (
-                self._kept.spend()
-            )  # the answer to a Non-confirmable takes a Message ID of ours
+            # The answer to a Non-confirmable takes a Message ID of ours.
+            self._is_dirty |= self._kept.spend()
         if message.code != coap.POST:
             respond(incoming, coap.METHOD_NOT_ALLOWED, b"", now)
             return
@@ -256,7 +229,7 @@ class UeCore:
             return
         respond(incoming, coap.CHANGED, b"", now)
         self._note(request.msg_type, {"result": request.result, "cause": request.cause})
-        self._events.append(("message", "tx", "2.04", {"of": request.msg_type}))
+        self._sent("2.04", {"of": request.msg_type})
         what = n.REG if request.msg_type == n.REGRESP else n.DEREG
         if self._tokens.get(what) == incoming.token:
             if self._open == what:
@@ -294,7 +267,7 @@ class UeCore:
         if refresh_s:
             self._refresh_at = now + self._spread(refresh_s * 1000)
         if lifetime_s:
-            self._refresh_at = _sooner(self._refresh_at, self._two_thirds(lifetime_s, now))
+            self._refresh_at = sooner(self._refresh_at, self._two_thirds(lifetime_s, now))
         self._go(REGISTERED, {"refresh": True} if again else {})
 
     def _say_no(self, cause, now):
@@ -304,22 +277,8 @@ class UeCore:
             self._refuse(cause, now)
 
     def _refuse(self, cause, now):
-        self.counters["refusals"] += 1
-        self._halt()
+        super()._refuse(cause, now)
         self._open = None
-        self._failures = 0
-        self._retry_at = now + self._spread(self._config["refused_retry_s"] * 1000)
-        self._go(REFUSED, {"cause": cause})
-
-    def _back_off(self, now, reason):
-        self.counters["outages"] += 1
-        self._halt()
-        longest_s = self._config["backoff_max_s"]
-        delay_s = min(self._config["backoff_min_s"] << min(self._failures, 16), longest_s)
-        self._failures += 1
-        delay_ms = self._spread(delay_s * 1000)
-        self._retry_at = now + delay_ms
-        self._go(BACKOFF, {"reason": reason, "retry_s": delay_ms // 1000})
 
     def _halt(self):
         """Nothing is under way and nothing is taken for granted.
@@ -356,26 +315,8 @@ class UeCore:
         self._retry_at = None
         self._renew_at = None
 
-    def _go(self, state, info=None):
-        self.state = state
-        self._events.append(("state", state, info or {}))
-
-    def _note(self, what, info):
-        self._events.append(("message", "rx", what, info))
-
-    def _spread(self, delay_ms):
-        """Return the delay plus or minus a quarter of it at random."""
-        part = delay_ms * _JITTER_PERCENT // 100
-        return delay_ms - part + self._rng(2 * part + 1)
-
     def _two_thirds(self, seconds, now):
         return now + seconds * 600 + self._rng(seconds * 66 + 1)
-
-
-def _sooner(one, other):
-    if one is None or other is None:
-        return other if one is None else one
-    return min(one, other)
 
 
 def _text(payload):

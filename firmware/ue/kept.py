@@ -7,20 +7,23 @@ class Kept:
     """The application's wish, and Message ID and Token counters reserved ahead in strides.
 
     wanted: "registered", "deregistered" or None; known: a server may hold a registration of this
-    UE. saved: what `snapshot` returned before the reboot, {} at first.
+    UE; registration: the Registration ID as hex digits, of a UE without an MSGin5G client. saved:
+    what `snapshot` returned before the reboot, {} at first. endpoint: None without CoAP.
     """
 
     def __init__(self, saved, endpoint, rng):
         self.wanted = saved.get("wanted")
         self.known = bool(saved.get("known", self.wanted is not None))
+        self.registration = saved.get("registration")
         self._mid = saved.get("mid")
         self._token = saved.get("token")
         if self._mid is None:
             self._mid = rng(65536)
         if self._token is None:
             self._token = rng(1 << 24)
-        endpoint.first_mid = self._mid & 65535
-        endpoint.next_token_number = self._token
+        if endpoint is not None:
+            endpoint.first_mid = self._mid & 65535
+            endpoint.next_token_number = self._token
         self._left = 0
 
     def spend(self):
@@ -46,9 +49,12 @@ class Kept:
 
         The end of the reserved stride is saved, which no request has reached yet.
         """
-        return {
+        saved = {
             "wanted": self.wanted,
             "known": self.known,
             "mid": self._mid & 65535,
             "token": self._token,
         }
+        if self.registration:
+            saved["registration"] = self.registration
+        return saved

@@ -11,6 +11,7 @@ class UdpLink:
     """A link to the gateway. url: udp://host:port. Raises ValueError for any other."""
 
     name = "udp"
+    max_frame_bytes = MAX_DATAGRAM_BYTES
 
     def __init__(self, url):
         scheme, _, rest = url.partition("://")

@@ -13,7 +13,8 @@ from ue.ue import ConstrainedUE, RegistrationRefused
 async def live(config):
     """Register and stay so; with `stay_s`, de-register after it, pause `away_s`, repeat."""
     clock = Clock()
-    log = Log(config["ue_service_id"], config["json"], clock)
+    name = config["ue_service_id"] or "application:%d" % config["application_id"]
+    log = Log(name, config["json"], clock)
     ue = ConstrainedUE(config, log.event, clock)
     log.event("start", {"link": config["link"], "wanted": ue.wanted})
     life = asyncio.create_task(_come_and_go(ue, config["stay_s"], config["away_s"]))

@@ -3,6 +3,9 @@
 from msgin5g import coap
 from msgin5g import names as n
 from msgin5g import registration as messages
+from msgin5g.errors import CallerError
+
+_ROOM_BYTES = 64  # for header, Token and options besides host and path
 
 
 class Requests:
@@ -46,3 +49,16 @@ class Requests:
         if config["direct"]:
             return None, None
         return config["urgent"], None if config["urgent"] else config["wait_s"] or None
+
+
+def check_size(config, max_bytes):
+    """Return why a configuration cannot be sent in frames of `max_bytes`, or None."""
+    try:
+        requests = Requests(config)
+        size = max([len(requests.build(what)[0]) for what in (n.GWREG, n.REG, n.DEREG)])
+    except CallerError as problem:
+        return str(problem)
+    size += _ROOM_BYTES + len(config["server_host"].encode()) + len(config["path"].encode())
+    if size > max_bytes:
+        return "profile: the registration does not fit %d bytes" % max_bytes
+    return None

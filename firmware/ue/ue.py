@@ -1,13 +1,12 @@
-"""The constrained UE as a task: `UeCore` with a link, a clock and a file."""
+"""The constrained UE as a task: its state machine with a link, a clock and a file."""
 
 import asyncio
 import gc
 import os
 
-from msgin5g.exchange import Endpoint, Params
 from ue.clock import Clock
-from ue.core import UeCore
-from ue.link_udp import MAX_DATAGRAM_BYTES, UdpLink
+from ue.links import open_link
+from ue.modes import make_core
 from ue.states import BACKOFF, DEREGISTERED, REFUSED, REGISTERED
 from ue.storage import Storage
 
@@ -38,17 +37,10 @@ class ConstrainedUE:
         self.cause = None
         self._on_event = on_event
         self._storage = Storage(config["state_file"])
-        params = Params(
-            ack_timeout_ms=config["ack_timeout_ms"],
-            max_retransmit=config["max_retransmit"],
-            max_datagram_bytes=MAX_DATAGRAM_BYTES,
-            max_peers=2,
-            max_waiting=2,
-            max_held=4,
+        self._link = open_link(config["link"])
+        self._core = make_core(
+            config, self._storage.load(), random_below, self._link.max_frame_bytes
         )
-        endpoint = Endpoint(random_below, params, reuse=True)
-        self._core = UeCore(config, endpoint, self._storage.load(), random_below)
-        self._link = UdpLink(config["link"])
         self._changed = asyncio.Event()
         self._wake = asyncio.Event()
 
@@ -160,7 +152,7 @@ class ConstrainedUE:
                 info = dict(event[3])
                 info["direction"] = event[1]
                 info["what"] = event[2]
-                info["iface"] = "MSGin5G-6"
+                info["iface"] = self._core.iface
                 self._tell("message", info)
 
     def _tell(self, name, info):

@@ -3,7 +3,7 @@
 from typing import Protocol
 
 
-class LinkUnavailable(Exception):
+class LinkUnavailable(OSError):
     """A link cannot be used on this machine; the text says which, why and what to do."""
 
 
@@ -21,6 +21,9 @@ class Carrier(Protocol):
     @property
     def url(self) -> str:
         """The link as it is bound."""
+
+    def reaches(self, identifier: str) -> bool:
+        """Tell whether a transport identifier is one of this carrier's, connected or not."""
 
     async def run(self) -> None:
         """Open, read, open again with back-off, until cancelled."""

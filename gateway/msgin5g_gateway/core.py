@@ -6,11 +6,13 @@ Effects come out of `take` after `commit`: nothing is acknowledged before it is 
 from collections.abc import Callable
 from typing import Any
 
-from msgin5g import coap, gaps
+from msgin5g import app_client, coap, gaps, l3
 from msgin5g import names as n
 from msgin5g.errors import BadMessage, UnsupportedType
 from msgin5g.registration import Request, dereg_answer, gwreg_answer, parse_request, reg_answer
+from msgin5g_gateway.askers import CoapAsker, L3Asker
 from msgin5g_gateway.bulk import BulkHandler, BulkRequest
+from msgin5g_gateway.devices import Devices
 from msgin5g_gateway.effects import Effect, Shared
 from msgin5g_gateway.forward import Forward, Forwarder
 from msgin5g_gateway.own import OwnRegistration
@@ -23,7 +25,7 @@ _SWEEP_MS = 60_000
 
 
 class GatewayCore:
-    """Serve constrained UEs on MSGin5G-6 and speak for them on MSGin5G-1.
+    """Serve constrained UEs on MSGin5G-6 and -5 and speak for them on MSGin5G-1.
 
     Peers are transport identifiers as text, such as "udp://127.0.0.1:40001".
     """
@@ -48,13 +50,29 @@ class GatewayCore:
             self._sign_off(ue, "no longer in the table")
         self.bulk = BulkHandler(self._shared, now)
         self.forwarder = Forwarder(self._shared, self.bulk, self.own)
+        self.devices = Devices(self._shared, self.forwarder)
 
     def receive(
-        self, incoming: Any, payload: bytes, peer: str, mid: int, token: bytes, now: int
+        self,
+        incoming: Any,
+        payload: bytes,
+        peer: str,
+        mid: int,
+        token: bytes,
+        now: int,
+        devices_only: bool = False,
     ) -> None:
-        """Take a POST of a constrained UE. `incoming` comes back in the "answer" effect."""
+        """Take a POST of a constrained UE or device. `incoming` comes back in the "answer" effect.
+
+        devices_only: it came over a link that is set aside for devices.
+        """
         shared = self._shared
         try:
+            if app_client.is_app_request(payload):
+                self._receive_app(incoming, payload, peer, mid, now)
+                return
+            if devices_only:
+                raise BadMessage(n.ORI_ADDR, "this link is for devices without an MSGin5G client")
             request = parse_request(payload)
             if request.service_id != shared.service_id:
                 raise BadMessage(n.MSG_IDEN, "not this service")
@@ -63,8 +81,7 @@ class GatewayCore:
             if request.msg_type not in (n.REG, n.DEREG, n.GWREG):
                 raise UnsupportedType(n.MSG_TYPE, f"a gateway takes no {request.msg_type}")
         except BadMessage as problem:
-            shared.counters["malformed"] += 1
-            self._log.event("malformed", peer=peer, reason=str(problem), bytes=len(payload))
+            self._malformed(problem, payload, peer)
             shared.answer(incoming, coap.BAD_REQUEST, str(problem).encode(), peer=peer)
             return
         what, ue = request.msg_type, request.ue_service_id
@@ -79,7 +96,7 @@ class GatewayCore:
         self._note_peer(ue, peer)
         signed_up = self._is_signed_up(ue, now)
         if self._is_urgent(request) or not signed_up:
-            forward = Forward(incoming, request, payload, peer, token, signed_up, now)
+            forward = Forward(incoming, what, ue, payload, peer, token, signed_up, now)
             self.forwarder.forward(forward, now)
         elif self._is_cache_full() and not self.bulk.would_replace(ue, what):
             shared.counters["cache_full"] += 1
@@ -88,6 +105,30 @@ class GatewayCore:
         else:
             answer = self.bulk.cache(request, payload, peer, mid, token, now)
             shared.answer(incoming, coap.CHANGED, answer, ue=ue, peer=peer, detail="interim")
+
+    def receive_l3(self, frame: bytes, peer: str, now: int) -> None:
+        """Take an L3 message of a device (Annex A.2)."""
+        shared = self._shared
+        try:
+            message = l3.decode(frame)
+        except BadMessage as problem:
+            self._malformed(problem, frame, peer)
+            self._reject_malformed(frame[0], peer)
+            return
+        self._log.message("rx", "MSGin5G-5", l3.NAMES[message.type], peer=peer)
+        if message.type == l3.REGISTRATION_REQUEST:
+            asker = L3Asker(shared, n.REG, peer)
+            self.devices.register(asker, message.application_id, message.credential, now)
+        elif message.type == l3.DEREGISTRATION_REQUEST:
+            asker = L3Asker(shared, n.DEREG, peer)
+            self.devices.deregister(asker, message.registration_id, now)
+        else:
+            # What only a gateway sends, or an answer that nobody waits for.
+            shared.counters["stray L3 messages"] += 1
+
+    def link_lost(self, peer: str) -> None:
+        """The link to this peer is gone."""
+        self.devices.link_lost(peer)
 
     def north_answer(self, ref: Any, code: int, payload: bytes, now: int) -> None:
         """Take the server's answer to a "north" effect."""
@@ -109,7 +150,7 @@ class GatewayCore:
         elif isinstance(ref, OwnRegistration):
             ref.failed(reason, now)
         elif isinstance(ref, Forward):
-            self.forwarder.failed(ref, reason)
+            self.forwarder.failed(ref, reason, now)
 
     def south_answer(self, ref: Pending, code: int, now: int) -> None:
         """Take a UE's answer to a "post" effect."""
@@ -124,6 +165,7 @@ class GatewayCore:
         """Do what is due: own registration, forwarding, bulk requests, results to tell."""
         self.own.poll(now)
         self.forwarder.poll(now)
+        self.devices.poll(now)
         self.bulk.poll(now)
         if now >= self._sweep_at:
             self._sweep_at = now + _SWEEP_MS
@@ -132,7 +174,8 @@ class GatewayCore:
 
     def next_deadline(self) -> int:
         """Return when `poll` is due at the latest."""
-        times = [part.next_deadline() for part in (self.own, self.bulk, self.forwarder)]
+        parts = (self.own, self.bulk, self.forwarder, self.devices)
+        times = [part.next_deadline() for part in parts]
         return min([self._sweep_at, *(one for one in times if one is not None)])
 
     def leave(self) -> bool:
@@ -151,6 +194,32 @@ class GatewayCore:
     def unanswered(self) -> list[Any]:
         """Return what `receive` got as `incoming` and neither answered nor put on disk."""
         return self.forwarder.unanswered()
+
+    def _receive_app(self, incoming: Any, payload: bytes, peer: str, mid: int, now: int) -> None:
+        """Take the CoAP form of MSGin5G-5 (Annex A.3). Raises BadMessage."""
+        request = app_client.parse_request(payload)
+        if request.service_id not in (None, self._shared.service_id):
+            raise BadMessage(n.MSG_IDEN, "not this service")
+        what = request.msg_type
+        self._log.message("rx", "MSGin5G-5", what, peer=peer, mid=mid)
+        asker = CoapAsker(self._shared, what, peer, incoming)
+        if what == n.REG:
+            self.devices.register(asker, request.application_id, request.credential, now)
+        elif what == n.DEREG:
+            self.devices.deregister(asker, request.registration_id, now)
+        else:
+            raise UnsupportedType(n.MSG_TYPE, f"a gateway takes no {what} here")
+
+    def _reject_malformed(self, kind: int, peer: str) -> None:
+        """A request that asks for an answer gets one; all else is met with silence."""
+        if kind == l3.REGISTRATION_REQUEST:
+            L3Asker(self._shared, n.REG, peer).reject(l3.CAUSE_PROTOCOL_ERROR)
+        elif kind == l3.DEREGISTRATION_REQUEST:
+            L3Asker(self._shared, n.DEREG, peer).reject(l3.CAUSE_PROTOCOL_ERROR)
+
+    def _malformed(self, problem: BadMessage, data: bytes, peer: str) -> None:
+        self._shared.counters["malformed"] += 1
+        self._log.event("malformed", peer=peer, reason=str(problem), bytes=len(data))
 
     def _may_speak_for(self, ue: str) -> bool:
         return ue in self._table or bool(self._settings["gateway.open"])

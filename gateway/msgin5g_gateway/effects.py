@@ -12,6 +12,7 @@ from msgin5g_host.log import EventLog
 ANSWER = "answer"
 NORTH = "north"
 POST = "post"
+FRAME = "frame"
 
 Effect = tuple[Any, ...]
 
@@ -36,10 +37,22 @@ class Shared:
         self.server_down = False
         self.forwarding: set[str] = set()
 
-    def answer(self, incoming: Any, code: int, payload: bytes, **fields: Any) -> None:
-        """Answer a request of a constrained UE (MSGin5G-6)."""
+    def answer(
+        self,
+        incoming: Any,
+        code: int,
+        payload: bytes,
+        iface: str = "MSGin5G-6",
+        **fields: Any,
+    ) -> None:
+        """Answer a CoAP request of a constrained UE (MSGin5G-6) or device (MSGin5G-5)."""
         self.out.append((ANSWER, incoming, code, payload))
-        self.log.message("tx", "MSGin5G-6", coap.code_text(code), **fields)
+        self.log.message("tx", iface, coap.code_text(code), **fields)
+
+    def frame(self, peer: str, frame: bytes, what: str, **fields: Any) -> None:
+        """Send an L3 message to a device (MSGin5G-5)."""
+        self.out.append((FRAME, peer, frame))
+        self.log.message("tx", "MSGin5G-5", what, peer=peer, **fields)
 
     def north(self, ref: Any, what: str, payload: bytes, **fields: Any) -> None:
         """POST to the server (MSGin5G-1); its outcome comes back with `ref`."""

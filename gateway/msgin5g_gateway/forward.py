@@ -5,7 +5,7 @@ from typing import Any
 from msgin5g import coap, gaps
 from msgin5g import names as n
 from msgin5g.errors import BadMessage
-from msgin5g.registration import Request, parse_answer
+from msgin5g.registration import parse_answer
 from msgin5g_gateway.bulk import BulkHandler
 from msgin5g_gateway.effects import Shared
 from msgin5g_gateway.own import OwnRegistration
@@ -16,27 +16,40 @@ _GATEWAY_UNKNOWN = (gaps.CAUSE_ONLY_THROUGH_GATEWAY, gaps.CAUSE_NOT_AUTHORISED_G
 
 
 class Forward:
-    """A request that the UE waits for until `until_ms`: `incoming` gets the server's answer."""
+    """A request at the server until `until_ms`: `incoming` gets the server's answer.
+
+    kind: "REG" or "DEREG"; peer, token: where and how the UE hears of it if the server ends its
+    registration later; is_kept: whether the gateway refreshes the registration from then on.
+    """
 
     def __init__(
         self,
         incoming: Any,
-        request: Request,
+        kind: str,
+        ue: str,
         payload: bytes,
         peer: str,
         token: bytes,
-        is_signed_up: bool,
+        is_kept: bool,
         now: int,
     ) -> None:
         self.incoming = incoming
-        self.ue: str = request.ue_service_id
-        self.kind: str = request.msg_type
+        self.ue = ue
+        self.kind = kind
         self.payload = payload
         self.peer = peer
         self.token = token
-        self.is_signed_up = is_signed_up
+        self.is_kept = is_kept
         self.received_ms = now
         self.until_ms = now + FORWARD_TIMEOUT_MS
+
+    def answer(self, shared: Shared, code: int, payload: bytes, now: int) -> None:
+        """Pass an answer back to who asked."""
+        shared.answer(self.incoming, code, payload, ue=self.ue, peer=self.peer)
+
+    def unanswered(self) -> list[Any]:
+        """Return every `incoming` that waits for this."""
+        return [self.incoming]
 
 
 class Forwarder:
@@ -60,7 +73,7 @@ class Forwarder:
         if len(self._open) >= MAX_FORWARDS:
             shared.counters["forwards_full"] += 1
             text = b"too many urgent requests at once, try again later"
-            shared.answer(forward.incoming, coap.UNAVAILABLE, text, ue=ue, peer=forward.peer)
+            forward.answer(shared, coap.UNAVAILABLE, text, now)
             return
         self._open[forward] = None
         self._bulk.supersede(ue, now)
@@ -77,13 +90,13 @@ class Forwarder:
         self._shared.server_answered(True)
         if code < coap.BAD_REQUEST:
             self._note(forward, payload, now)
-        self._shared.answer(forward.incoming, code, payload, ue=forward.ue, peer=forward.peer)
+        forward.answer(self._shared, code, payload, now)
 
-    def failed(self, forward: Forward, reason: str) -> None:
+    def failed(self, forward: Forward, reason: str, now: int) -> None:
         """The server did not answer."""
         if self._close(forward):
             self._shared.server_answered(False, reason)
-            self._time_out(forward)
+            self._time_out(forward, now)
 
     def next_deadline(self) -> int | None:
         """Return when `poll` is due, or None."""
@@ -97,9 +110,9 @@ class Forwarder:
                 break
             if oldest in self._held:
                 del self._open[oldest], self._held[oldest]
-                self._time_out(oldest)
+                self._time_out(oldest, now)
             else:
-                self.failed(oldest, "no answer in time")
+                self.failed(oldest, "no answer in time", now)
         for forward in list(self._held):
             if not self._must_wait(forward.ue):
                 del self._held[forward]
@@ -109,7 +122,7 @@ class Forwarder:
 
     def unanswered(self) -> list[Any]:
         """Return the `incoming` of all that is here."""
-        return [one.incoming for one in self._open]
+        return [incoming for one in self._open for incoming in one.unanswered()]
 
     def _must_wait(self, ue: str) -> bool:
         return self._bulk.carries(ue) or ue in self._shared.forwarding
@@ -139,7 +152,7 @@ class Forwarder:
             self._own.renew(now)
         if forward.kind != n.REG or answer.result is None:
             return
-        if answer.result and forward.is_signed_up:
+        if answer.result and forward.is_kept:
             self._bulk.refreshes.note(
                 *(forward.ue, forward.peer, forward.token, forward.payload),
                 *(answer.lifetime_s, now),
@@ -148,9 +161,7 @@ class Forwarder:
             # Refused, or not signed up: how long it stays registered is not the gateway's part.
             self._shared.store.drop_registered(forward.ue)
 
-    def _time_out(self, forward: Forward) -> None:
+    def _time_out(self, forward: Forward, now: int) -> None:
         self._shared.counters["forwards_timed_out"] += 1
         text = gaps.CAUSE_SERVER_UNREACHABLE.encode()
-        self._shared.answer(
-            forward.incoming, coap.GATEWAY_TIMEOUT, text, ue=forward.ue, peer=forward.peer
-        )
+        forward.answer(self._shared, coap.GATEWAY_TIMEOUT, text, now)

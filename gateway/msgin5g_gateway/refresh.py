@@ -1,7 +1,8 @@
 """Refreshes on behalf of UEs (6.3.4): REGRESP carries no expiration, so the gateway refreshes.
 
-While a UE is signed up to the gateway service, its last REG goes into a bulk registration again
-before the registration at the server ends. The UE hears of it only when the server refuses.
+While a UE is signed up to the gateway service, or a device is registered that the gateway speaks
+for, the last REG goes into a bulk registration again before the registration at the server ends.
+The UE hears of it only when the server refuses; MSGin5G-5 has no message for that.
 """
 
 import heapq
@@ -71,8 +72,7 @@ class Refreshes:
             row = store.registered.get(ue)
             if row is None or row.refresh_ms > now or ue in found:
                 continue
-            signup = store.signups.get(ue)
-            if signup is None or signup.until_ms <= now:
+            if not store.is_served(ue, now):
                 # It may sign up again while its registration lasts; then `wake` comes.
                 if row.expires_ms <= now:
                     store.drop_registered(ue)
@@ -102,13 +102,15 @@ class Refreshes:
         """The server no longer takes the UE: tell it with the Token of its last REG."""
         store = self._shared.store
         store.drop_registered(row.ue)
+        self._shared.counters["registrations_lost"] += 1
+        self._shared.log.event("registration-lost", ue=row.ue, cause=cause)
+        if row.ue in store.device_of:
+            return
         lost = Pending(
             *(store.new_id(), row.ue, n.REG, row.peer, -1, row.token, row.payload),
             *(ANSWERED, False, cause, now, now),
         )
         store.put_pending(lost)
-        self._shared.counters["registrations_lost"] += 1
-        self._shared.log.event("registration-lost", ue=row.ue, cause=cause)
         self._teller.tell(lost, now)
 
     def _push(self, at: int, ue: str) -> None:

@@ -7,13 +7,14 @@ from typing import Any
 from msgin5g import coap, gaps
 from msgin5g.exchange import FAILED, REQUEST, RESPONSE, Incoming
 from msgin5g_gateway.core import GatewayCore
-from msgin5g_gateway.effects import ANSWER, NORTH, Effect
+from msgin5g_gateway.effects import ANSWER, FRAME, NORTH, Effect
 from msgin5g_gateway.forward import Forward
 from msgin5g_gateway.north import TIMEOUT_S, North
-from msgin5g_gateway.south import UdpLink
-from msgin5g_gateway.store import Store, StoreError
+from msgin5g_gateway.south import Link, open_links
+from msgin5g_gateway.store import Store
 from msgin5g_host.clock import Clock
 from msgin5g_host.config import Settings
+from msgin5g_host.folder import StoreError
 from msgin5g_host.log import EventLog
 
 _GOODBYE_S = 2.0
@@ -34,19 +35,18 @@ class Gateway:
         self.north = North(
             settings["gateway.server"], clock, self._north_answered, self._north_failed
         )
-        self.links = [
-            UdpLink(url, number, clock, self._on_event, self._settle)
-            for number, url in enumerate(settings["gateway.links"], 1)
-        ]
+        urls, for_devices = settings["gateway.links"], settings["gateway.device_links"]
+        self.links = open_links([*urls, *for_devices], clock, self)
+        self._for_devices = self.links[len(urls) :]
 
     def start(self) -> None:
         """Begin to register and to send what was left over."""
-        self._settle(self._clock.now())
+        self.settle(self._clock.now())
 
     async def close(self) -> None:
         """De-register the gateway if the server can be reached, and close everything."""
         if self.core.leave():
-            self._settle(self._clock.now())
+            self.settle(self._clock.now())
             try:
                 await asyncio.wait_for(self.north.idle(), _GOODBYE_S)
             except TimeoutError:
@@ -61,7 +61,8 @@ class Gateway:
         rng = random.SystemRandom().randrange
         return GatewayCore(self._settings, self._store, self._log, rng, self._clock.now())
 
-    def _on_event(self, link: UdpLink, event: tuple[Any, ...], now: int) -> None:
+    def on_event(self, link: Link, event: tuple[Any, ...], now: int) -> None:
+        """Take an event of a link's CoAP endpoint."""
         if event[0] == REQUEST:
             self._on_request(link, event[1], now)
         elif event[0] == RESPONSE:
@@ -71,7 +72,7 @@ class Gateway:
             # It may have come after this batch was settled.
             self._flush_soon(link)
 
-    def _on_request(self, link: UdpLink, incoming: Incoming, now: int) -> None:
+    def _on_request(self, link: Link, incoming: Incoming, now: int) -> None:
         message = incoming.message
         respond = link.endpoint.respond
         if message.code != coap.POST:
@@ -85,19 +86,32 @@ class Gateway:
         else:
             peer = link.identifier(incoming.peer)
             ref = (link, incoming)
-            self.core.receive(ref, message.payload, peer, incoming.mid, incoming.token, now)
+            self.core.receive(
+                *(ref, message.payload, peer, incoming.mid, incoming.token, now),
+                devices_only=link in self._for_devices,
+            )
+
+    def on_l3(self, link: Link, peer: Any, frame: bytes, now: int) -> None:
+        """Take an L3 frame of a link."""
+        self.core.receive_l3(frame, link.identifier(peer), now)
+
+    def on_link(self, link: Link, name: str, fields: dict[str, object]) -> None:
+        """Log what happened to a link."""
+        self._log.event(name, **{"link": link.url, **fields})
+        if name == "link-lost" and "peer" in fields:
+            self.core.link_lost(str(fields["peer"]))
 
     def _north_answered(self, ref: Any, code: int, payload: bytes) -> None:
         now = self._clock.now()
         self.core.north_answer(ref, code, payload, now)
-        self._settle(now)
+        self.settle(now)
 
     def _north_failed(self, ref: Any, reason: str) -> None:
         now = self._clock.now()
         self.core.north_failed(ref, reason, now)
-        self._settle(now)
+        self.settle(now)
 
-    def _settle(self, now: int) -> None:
+    def settle(self, now: int) -> None:
         """Commit what happened, then let its effects out; the order is the promise."""
         core = self.core
         core.poll(now)
@@ -118,27 +132,36 @@ class Gateway:
                 is_forward = isinstance(ref, Forward)
                 wait_s = max(ref.until_ms - now, 0) / 1000 if is_forward else TIMEOUT_S
                 self.north.post(ref, payload, wait_s)
+            elif effect[0] == FRAME:
+                self._send_frame(effect[1], effect[2])
             else:
                 touched.add(self._post(effect, now))
         for link in touched - {None}:
             self._flush_soon(link)
         self._schedule(now)
 
-    def _post(self, effect: Effect, now: int) -> UdpLink | None:
+    def _post(self, effect: Effect, now: int) -> Link | None:
         """POST to a UE; returns the link that has to send it."""
-        _, ref, peer, payload, token, mid = effect
-        scheme = peer.partition("://")[0]
+        _, ref, identifier, payload, token, mid = effect
         for link in self.links:
-            if link.name == scheme:
+            peer = link.peer(identifier)
+            if peer is not None:
                 link.endpoint.request(
-                    *(link.peer(peer), coap.POST, gaps.PATH, payload, now),
+                    *(peer, coap.POST, gaps.PATH, payload, now),
                     **{"token": token, "mid": mid, "context": ref},
                 )
                 return link
-        self.core.south_failed(ref, f"no link {scheme}", now)
+        self.core.south_failed(ref, f"no link to {identifier}", now)
         return None
 
-    def _flush_soon(self, link: UdpLink) -> None:
+    def _send_frame(self, identifier: str, frame: bytes) -> None:
+        for link in self.links:
+            peer = link.peer(identifier)
+            if peer is not None:
+                link.transmit(frame, peer)
+                return
+
+    def _flush_soon(self, link: Link) -> None:
         asyncio.get_running_loop().call_soon(link.flush)
 
     def _refuse_batch(self, core: GatewayCore, reason: str, now: int) -> None:
@@ -163,5 +186,5 @@ class Gateway:
             self._timer.cancel()
         pause_s = max((self.core.next_deadline() - now) / 1000, shortest_s)
         self._timer = asyncio.get_running_loop().call_later(
-            min(pause_s, _LONGEST_SLEEP_S), lambda: self._settle(self._clock.now())
+            min(pause_s, _LONGEST_SLEEP_S), lambda: self.settle(self._clock.now())
         )

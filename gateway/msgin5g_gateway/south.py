@@ -1,65 +1,176 @@
-"""Southbound links (MSGin5G-6): the exchange layer over whatever carries datagrams."""
+"""Southbound links (MSGin5G-5 and -6): CoAP's exchange layer and L3 frames over what carries them.
 
+Every link tells the two apart by a frame's first octet. A peer is known to the rest of the gateway
+by its transport identifier, a text: "udp://127.0.0.1:40001", "serial:///dev/ttyACM0",
+"ble://AA:BB:CC:DD:EE:FF".
+"""
+
+import asyncio
+import importlib
 import random
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 from msgin5g.exchange import Endpoint, Params
+from msgin5g_gateway.carriers import Carrier, LinkUnavailable
 from msgin5g_host.clock import Clock
 from msgin5g_host.config import parse_link
+from msgin5g_host.pump import Pump
 from msgin5g_host.udp import UdpSocket, open_socket
 
+# Scheme: the module and the class that carry its frames; loaded only when a link needs it.
+_CARRIERS = {
+    "serial": ("msgin5g_gateway.link_serial", "SerialCarrier"),
+    "ble": ("msgin5g_gateway.link_ble", "BleCarrier"),
+}
 
-class UdpLink:
-    """A UDP link. `name` is its scheme; a peer's transport identifier is "name://host:port".
 
-    on_event(link, event, now) takes the endpoint's events, before_send(now) runs before each
-    batch of datagrams leaves. Raises OSError, which names the link.
-    """
+class Listener(Protocol):
+    """What a link tells the gateway."""
 
-    def __init__(
-        self,
-        url: str,
-        number: int,
-        clock: Clock,
-        on_event: Callable[["UdpLink", tuple[Any, ...], int], None],
-        before_send: Callable[[int], None],
-    ) -> None:
-        self.name = "udp" if number == 1 else f"udp{number}"
-        self.endpoint = Endpoint(random.SystemRandom().randrange, Params())
+    def on_event(self, link: "Link", event: tuple[Any, ...], now: int) -> None:
+        """Take an event of the link's endpoint."""
+
+    def on_l3(self, link: "Link", peer: Any, frame: bytes, now: int) -> None:
+        """Take an L3 frame."""
+
+    def on_link(self, link: "Link", name: str, fields: dict[str, object]) -> None:
+        """Take what happened to the link itself, such as "link-lost"."""
+
+    def settle(self, now: int) -> None:
+        """Commit and let effects out; runs before each batch of frames leaves."""
+
+
+class Link(Protocol):
+    """One southbound link."""
+
+    endpoint: Endpoint
+
+    @property
+    def url(self) -> str:
+        """The link with the address that it is bound to."""
+
+    def identifier(self, peer: Any) -> str:
+        """Return the transport identifier of a peer."""
+
+    def peer(self, identifier: str) -> Any | None:
+        """Return the peer of a transport identifier, or None if it is not of this link."""
+
+    def transmit(self, data: bytes, peer: Any) -> None:
+        """Send one frame now, or lose it."""
+
+    def flush(self) -> None:
+        """Send what the endpoint has to send."""
+
+    def close(self) -> None:
+        """Stop."""
+
+
+class UdpLink(UdpSocket):
+    """A UDP link; its transport identifiers are "udp://host:port", "udp2://..." on the second."""
+
+    def __init__(self, url: str, name: str, clock: Clock, listener: Listener) -> None:
+        self._name = name
         _, host, port = parse_link(url)
         try:
             sock = open_socket(host, port)
         except OSError as problem:
             reason = problem.strerror or problem
             raise OSError(f"link {url}: {reason}; choose another with --link") from None
-        self._udp = UdpSocket(
+        super().__init__(
             sock,
-            self.endpoint,
+            Endpoint(random.SystemRandom().randrange, Params()),
             clock,
-            lambda event, now: on_event(self, event, now),
-            before_send,
+            lambda event, now: listener.on_event(self, event, now),
+            listener.settle,
+            lambda peer, frame, now: listener.on_l3(self, peer, frame, now),
         )
 
     @property
     def url(self) -> str:
-        """The link with the address that it is bound to."""
-        host, port = self._udp.address
+        host, port = self.address
         return f"udp://[{host}]:{port}" if ":" in host else f"udp://{host}:{port}"
 
-    def identifier(self, peer: tuple[Any, ...]) -> str:
-        """Return the transport identifier of a peer."""
-        return f"{self.name}://{peer[0]}:{peer[1]}"
+    def identifier(self, peer: Any) -> str:
+        return f"{self._name}://{peer[0]}:{peer[1]}"
 
-    def peer(self, identifier: str) -> tuple[Any, ...]:
-        """Return the peer of a transport identifier of this link."""
-        host, _, port = identifier.partition("://")[2].rpartition(":")
+    def peer(self, identifier: str) -> Any | None:
+        name, _, address = identifier.partition("://")
+        if name != self._name:
+            return None
+        host, _, port = address.rpartition(":")
         return (host, int(port), 0, 0) if ":" in host else (host, int(port))
 
-    def flush(self) -> None:
-        """Send what the endpoint has to send."""
-        self._udp.flush()
+
+class CarrierLink(Pump):
+    """A link over a `Carrier`: a serial cable, or the BLE devices around an adapter."""
+
+    def __init__(self, url: str, clock: Clock, listener: Listener) -> None:
+        self._scheme = url.partition("://")[0]
+        self._is_settling = False
+        module, name = _CARRIERS[self._scheme]
+        make: Callable[..., Carrier] = getattr(importlib.import_module(module), name)
+        self._listener = listener
+        self.carrier = make(url, self._on_frame, self._on_carrier_event)
+        params = Params(max_datagram_bytes=self.carrier.max_frame_bytes)
+        super().__init__(
+            Endpoint(random.SystemRandom().randrange, params),
+            clock,
+            lambda event, now: listener.on_event(self, event, now),
+            listener.settle,
+            lambda peer, frame, now: listener.on_l3(self, peer, frame, now),
+        )
+        self._task = asyncio.create_task(self.carrier.run())
+
+    @property
+    def url(self) -> str:
+        return self.carrier.url
+
+    def identifier(self, peer: Any) -> str:
+        return str(peer)
+
+    def peer(self, identifier: str) -> Any | None:
+        return identifier if self.carrier.reaches(identifier) else None
+
+    def transmit(self, data: bytes, peer: Any) -> None:
+        self.carrier.send(peer, bytes(data))
 
     def close(self) -> None:
-        """Stop."""
-        self._udp.close()
+        super().close()
+        self._task.cancel()
+        self.carrier.close()
+
+    def _on_frame(self, peer: str, frame: bytes) -> None:
+        if self.closed:
+            return
+        self.receive(frame, peer, self._clock.now())
+        if not self._is_settling:
+            # The frames that arrive together share one commit.
+            self._is_settling = True
+            self._loop.call_soon(self._settle_soon)
+
+    def _settle_soon(self) -> None:
+        self._is_settling = False
+        self.flush()
+
+    def _on_carrier_event(self, name: str, fields: dict[str, object]) -> None:
+        self._listener.on_link(self, name, fields)
+
+
+def open_links(urls: list[str], clock: Clock, listener: Listener) -> list[Link]:
+    """Open every link. Raises OSError, LinkUnavailable; those already open are closed then."""
+    links: list[Link] = []
+    udp = 0
+    try:
+        for url in urls:
+            if url.startswith("udp://"):
+                udp += 1
+                name = "udp" if udp == 1 else f"udp{udp}"
+                links.append(UdpLink(url, name, clock, listener))
+            else:
+                links.append(CarrierLink(url, clock, listener))
+    except (OSError, ValueError, LinkUnavailable):
+        for link in links:
+            link.close()
+        raise
+    return links

@@ -5,10 +5,11 @@ transaction a batch (WAL, synchronous=FULL). Nothing is answered before that.
 """
 
 import contextlib
-import fcntl
 import os
 import sqlite3
 from pathlib import Path
+
+from msgin5g_host.folder import StoreError, lock_folder
 
 CACHED = "cached"
 ANSWERED = "answered"
@@ -26,11 +27,11 @@ CREATE TABLE IF NOT EXISTS registered (
     ue TEXT PRIMARY KEY, peer TEXT NOT NULL, token BLOB NOT NULL, payload BLOB NOT NULL,
     refresh_ms INTEGER NOT NULL, expires_ms INTEGER NOT NULL
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS device (
+    application_id INTEGER PRIMARY KEY, peer TEXT NOT NULL, registration_id BLOB NOT NULL,
+    ue TEXT
+);
 """
-
-
-class StoreError(Exception):
-    """The data folder cannot be opened or written; the text names it and what to do."""
 
 
 class Pending:
@@ -132,7 +133,32 @@ class Registered:
         return self.ue, self.peer, self.token, self.payload, self.refresh_ms, self.expires_ms
 
 
-_Row = Pending | SignUp | Registered
+class Device:
+    """A device without an MSGin5G client that registered with the gateway (MSGin5G-5).
+
+    registration_id: 6 octets; ue: the UE Service ID under which the gateway registered it at the
+    server, or None if it is registered here alone. Not kept on disk: heard_ms, when it was last
+    heard, or 0 if its link is gone since.
+    """
+
+    __slots__ = ("application_id", "peer", "registration_id", "ue", "heard_ms")
+
+    def __init__(
+        self, application_id: int, peer: str, registration_id: bytes, ue: str | None
+    ) -> None:
+        self.application_id = application_id
+        self.peer = peer
+        self.registration_id = registration_id
+        self.ue = ue
+        self.heard_ms = 0
+
+    def row(self) -> tuple[object, ...]:
+        return self.application_id, self.peer, self.registration_id, self.ue
+
+
+_Row = Pending | SignUp | Registered | Device
+# Table: the column that holds its key.
+_KEY = {"pending": "id", "signup": "ue", "registered": "ue", "device": "application_id"}
 
 
 class Store:
@@ -140,10 +166,12 @@ class Store:
 
     def __init__(self, folder: str) -> None:
         self._path = Path(folder) / "gateway.sqlite3"
-        self._lock = _lock_folder(Path(folder))
+        self._lock = lock_folder(Path(folder), "gateway")
         self.pending: dict[int, Pending] = {}
         self.signups: dict[str, SignUp] = {}
         self.registered: dict[str, Registered] = {}
+        self.devices: dict[int, Device] = {}
+        self.device_of: dict[str, Device] = {}
         self._staged: dict[tuple[str, object], _Row | None] = {}
         self._next_id = 1
         try:
@@ -197,6 +225,25 @@ class Store:
         if self.registered.pop(ue, None) is not None:
             self._staged["registered", ue] = None
 
+    def put_device(self, row: Device) -> None:
+        """Stage a device's registration."""
+        self.devices[row.application_id] = row
+        if row.ue is not None:
+            self.device_of[row.ue] = row
+        self._staged["device", row.application_id] = row
+
+    def drop_device(self, row: Device) -> None:
+        """Stage the end of a device's registration."""
+        if self.devices.pop(row.application_id, None) is not None:
+            if row.ue is not None:
+                self.device_of.pop(row.ue, None)
+            self._staged["device", row.application_id] = None
+
+    def is_served(self, ue: str, now: int) -> bool:
+        """Tell whether a UE uses the gateway: signed up, or a device that registered."""
+        signup = self.signups.get(ue)
+        return signup is not None and signup.until_ms > now or ue in self.device_of
+
     def commit(self) -> None:
         """Make everything staged durable. Raises StoreError; then call `rollback`."""
         if not self._staged:
@@ -205,8 +252,7 @@ class Store:
             self._db.execute("BEGIN IMMEDIATE")
             for (table, key), row in self._staged.items():
                 if row is None:
-                    column = "id" if table == "pending" else "ue"
-                    self._db.execute(f"DELETE FROM {table} WHERE {column} = ?", (key,))
+                    self._db.execute(f"DELETE FROM {table} WHERE {_KEY[table]} = ?", (key,))
                 else:
                     values = row.row()
                     marks = ", ".join("?" * len(values))
@@ -240,20 +286,6 @@ class Store:
         self.registered = {
             row[0]: Registered(*row) for row in self._db.execute("SELECT * FROM registered")
         }
+        self.devices = {row[0]: Device(*row) for row in self._db.execute("SELECT * FROM device")}
+        self.device_of = {row.ue: row for row in self.devices.values() if row.ue is not None}
         self._next_id = max(self._next_id, max(self.pending, default=0) + 1)
-
-
-def _lock_folder(folder: Path) -> int:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        handle = os.open(folder / "lock", os.O_CREAT | os.O_RDWR, 0o600)
-    except OSError as problem:
-        raise StoreError(f"{folder}: cannot be used: {problem.strerror}") from None
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        os.close(handle)
-        raise StoreError(
-            f"{folder}: another gateway uses this folder; stop it or choose another with --data"
-        ) from None
-    return handle

@@ -17,11 +17,11 @@ from msgin5g import coap
 from msgin5g.exchange import REQUEST, Endpoint, Incoming, Params
 from msgin5g_host.aiocoap_transport import RULES, create_context
 from msgin5g_host.clock import Clock
+from msgin5g_host.folder import StoreError
 from msgin5g_host.log import EventLog
 from msgin5g_host.udp import UdpSocket, open_socket
 from msgin5g_server.blockwise import AnswerBlocks, RequestBlocks
 from msgin5g_server.core import ServerCore
-from msgin5g_server.registry import StoreError
 
 MAX_DATAGRAM_BYTES = 16 * 1024
 _BLOCK_OPTIONS = (coap.BLOCK1, coap.BLOCK2)

@@ -16,12 +16,13 @@ from msgin5g_host.config import (
     load,
     parse_address,
 )
+from msgin5g_host.folder import StoreError
 from msgin5g_host.log import EventLog
 from msgin5g_server.coap import CoapServer
 from msgin5g_server.config import KEYS, TABLES
 from msgin5g_server.core import ServerCore
 from msgin5g_server.http import HttpServer
-from msgin5g_server.registry import Registry, StoreError
+from msgin5g_server.registry import Registry
 
 _EXPIRY_CHECK_S = 1.0
 

@@ -6,12 +6,13 @@ what the disk says; it needs no disk for it, so that it works when the disk does
 """
 
 import contextlib
-import fcntl
 import heapq
 import os
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
+
+from msgin5g_host.folder import StoreError, lock_folder
 
 MAX_REGISTRATIONS = 200_000
 
@@ -46,10 +47,6 @@ ON CONFLICT (ue_service_id) DO UPDATE SET
 """
 _DELETE = "DELETE FROM registration WHERE ue_service_id = ?"
 _COLUMNS = "via, peer, profile, registered_at_ms, refreshed_at_ms, expires_at_ms"
-
-
-class StoreError(Exception):
-    """The registry cannot be opened or written; the text names the file and what to do."""
 
 
 class Registration:
@@ -91,7 +88,7 @@ class Registry:
     def __init__(self, folder: str, limit: int = MAX_REGISTRATIONS) -> None:
         self._limit = limit
         self._path = Path(folder) / "registry.sqlite3"
-        self._lock = _lock_folder(Path(folder), "server")
+        self._lock = lock_folder(Path(folder), "server")
         self._rows: dict[str, Registration] = {}
         # What is staged: UE Service ID -> its registration as it was committed last, or None.
         self._changed: dict[str, Registration | None] = {}
@@ -283,22 +280,3 @@ def _explain(path: Path, problem: sqlite3.Error) -> str:
     else:
         advice = "move the file away to start with an empty registry"
     return f"{path}: {problem}; {advice}"
-
-
-def _lock_folder(folder: Path, what: str) -> int:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        handle = os.open(folder / "lock", os.O_CREAT | os.O_RDWR, 0o600)
-    except OSError as problem:
-        raise StoreError(
-            f"{folder}: cannot be used: {problem.strerror}; make it a folder that the {what}'s "
-            "user may write, or choose another with --data"
-        ) from None
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        os.close(handle)
-        raise StoreError(
-            f"{folder}: another {what} uses this folder; stop it or choose another with --data"
-        ) from None
-    return handle

@@ -52,7 +52,11 @@ def test_nearest(word, known):
         ({"urgent": "yes"}, "config: urgent: true or false is wanted, not 'yes'"),
         ({"link": None}, "config: link: a string is wanted, not None"),
         ({"profile": []}, "config: profile: an object is wanted, not []"),
-        ({"link": "serial:x"}, "config: link: serial:x: udp://HOST:PORT is wanted"),
+        (
+            {"link": "serial:x"},
+            "config: link: serial:x: udp://HOST:PORT, serial:///dev/NAME, serial://uartN "
+            "or ble:// is wanted",
+        ),
         ({"link": "udp://h"}, "config: link: udp://h: udp://HOST:PORT is wanted"),
         ({"link": "udp://h:0"}, "config: link: udp://h:0: udp://HOST:PORT is wanted"),
         ({"link": "udp://h:99999"}, "config: link: udp://h:99999: udp://HOST:PORT is wanted"),

@@ -7,7 +7,7 @@ import random
 from msgin5g import coap
 from msgin5g import registration as messages
 from msgin5g_gateway.core import GatewayCore
-from msgin5g_gateway.effects import ANSWER, NORTH
+from msgin5g_gateway.effects import ANSWER, FRAME, NORTH
 from msgin5g_gateway.store import Store
 from msgin5g_host.log import EventLog
 from tests.world import SERVICE, gateway_settings, ue_id
@@ -34,8 +34,9 @@ def dereg(number, urgent=False, wait_s=None):
 class Bench:
     """`count` UEs, signed up (unless sign_up is False) at a gateway that is not registered.
 
-    After each step `answers` holds what UEs were answered, `north` what went to the server and
-    `posts` what was posted to UEs, oldest first, until the test takes it away.
+    After each step `answers` holds what UEs were answered, `north` what went to the server,
+    `posts` what was posted to UEs and `frames` what L3 messages went to devices, oldest first,
+    until the test takes it away.
     """
 
     def __init__(self, folder, count=3, bulk=None, sign_up=True, **settings):
@@ -43,7 +44,7 @@ class Bench:
         settings = {"register": False, **settings}
         self.settings = gateway_settings(str(folder), ues, bulk, **settings)
         self.now = 1_000_000
-        self.answers, self.north, self.posts = [], [], []
+        self.answers, self.north, self.posts, self.frames = [], [], [], []
         self._number = 0
         self.open()
         if sign_up:
@@ -64,7 +65,7 @@ class Bench:
     def crash(self):
         """kill -9: what is not on disk is gone, what is under way as well."""
         self.store.close()
-        self.answers, self.north, self.posts = [], [], []
+        self.answers, self.north, self.posts, self.frames = [], [], [], []
         self.open()
 
     def close(self):
@@ -78,6 +79,8 @@ class Bench:
                 self.answers.append(effect[1:])
             elif effect[0] == NORTH:
                 self.north.append(effect[1:])
+            elif effect[0] == FRAME:
+                self.frames.append(effect[1:])
             else:
                 self.posts.append(effect[1:])
 
@@ -88,6 +91,14 @@ class Bench:
         self.core.receive(self._number, payload, peer, mid, token, self.now)
         self.settle()
         return self.answer_to(self._number)
+
+    def receive_l3(self, frame, peer="serial:///dev/ttyS1"):
+        """An L3 frame of a device; returns the frame that answers it at once, or None."""
+        self.frames.clear()
+        self.core.receive_l3(frame, peer, self.now)
+        self.settle()
+        assert all(to == peer for to, _ in self.frames)
+        return self.frames[-1][1] if self.frames else None
 
     def answer_to(self, incoming):
         """What a request was answered; incoming: its number, counted from 1."""

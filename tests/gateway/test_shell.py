@@ -256,7 +256,8 @@ def test_a_peer_of_a_link_that_is_gone_does_not_stop_the_others(tmp_path):
 
 def test_several_links(tmp_path):
     async def script(rig):
-        assert [link.name for link in rig.gateway.links] == ["udp", "udp2"]
+        names = [link.identifier(("h", 1)) for link in rig.gateway.links]
+        assert names == ["udp://h:1", "udp2://h:1"]
         port = int(rig.gateway.links[1].url.rpartition(":")[2])
         rig.ue.post(port, gwreg(1), 1)
         await rig.ue.receive()

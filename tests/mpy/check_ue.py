@@ -180,7 +180,7 @@ def configuration():
         ({"refesh_s": 1}, "config: unknown key 'refesh_s'; did you mean 'refresh_s'?"),
         ({"wait_s": "5"}, "config: wait_s: a whole number is wanted, not '5'"),
         ({"urgent": 1}, "config: urgent: true or false is wanted, not 1"),
-        ({"link": "x"}, "config: link: x: udp://HOST:PORT is wanted"),
+        ({"link": "udp://x"}, "config: link: udp://x: udp://HOST:PORT is wanted"),
         ({"profile": {"triInfo": {}}}, "config: cliProfile.triInfo.ueId: missing"),
     ):
         given["ue_service_id"] = UE

@@ -1,0 +1,109 @@
+"""A device without an MSGin5G client that speaks the CoAP form of MSGin5G-5 (Annex A.3)."""
+
+from binascii import hexlify, unhexlify
+
+from msgin5g import app_client, coap, gaps, l3
+from msgin5g.errors import BadMessage
+from msgin5g.exchange import FAILED, REQUEST
+from ue.device import REG, Device
+from ue.kept import Kept
+from ue.machine import sooner
+
+_PEER = 0
+_LATER = (
+    l3.CAUSES[l3.CAUSE_CONFLICT],
+    l3.CAUSES[l3.CAUSE_CONNECTION_GONE],
+    l3.CAUSES[l3.CAUSE_LACK_OF_RESOURCES],
+    l3.CAUSES[l3.CAUSE_CONGESTION],
+    gaps.CAUSE_CONGESTION,
+    gaps.CAUSE_SERVER_UNREACHABLE,
+)
+
+
+class CoapDevice(Device):
+    """A device on a CoAP endpoint of its own. `poll` returns [(datagram, 0)]."""
+
+    def __init__(self, config, endpoint, saved, rng):
+        super().__init__(config, Kept(saved, endpoint, rng), rng)
+        self._endpoint = endpoint
+        self._exchange = None
+
+    def receive(self, data, now):
+        """Take a datagram of the gateway."""
+        self._endpoint.receive(data, _PEER, now)
+        self._drain(now)
+
+    def poll(self, now):
+        """Do what is due and return the datagrams to send, [(bytes-like, peer)]."""
+        self._tick(now)
+        out = self._endpoint.poll(now)
+        self._drain(now)
+        return out
+
+    def next_deadline(self):
+        """Return when `poll` is due at the latest, or None."""
+        return sooner(super().next_deadline(), self._endpoint.next_deadline())
+
+    def _send(self, what, now):
+        config = self._config
+        if what == REG:
+            payload = app_client.registration(
+                config["service_id"], config["application_id"], config["credential"].encode()
+            )
+        else:
+            payload = app_client.deregistration(
+                config["service_id"], unhexlify(self._kept.registration)
+            )
+        self._is_dirty |= self._kept.spend()
+        self._exchange = self._endpoint.request(
+            _PEER, coap.POST, config["path"], payload, now, context=what
+        )
+        self._sent(what, {"mid": self._exchange.mid})
+
+    def _cancel(self):
+        if self._exchange is not None:
+            self._endpoint.cancel(self._exchange)
+            self._exchange = None
+
+    def _drain(self, now):
+        endpoint = self._endpoint
+        while True:
+            event = endpoint.next_event()
+            if event is None:
+                return
+            if event[0] == REQUEST:
+                incoming = event[1]
+                if not incoming.confirmable:
+                    self._is_dirty |= self._kept.spend()
+                endpoint.respond(incoming, coap.METHOD_NOT_ALLOWED, b"", now)
+            elif event[1] is self._exchange:
+                self._exchange = None
+                if event[0] == FAILED:
+                    self._unanswered(event[2], now)
+                else:
+                    self._on_answer(event[1].context, event[2], now)
+
+    def _on_answer(self, what, message, now):
+        code = message.code
+        text = coap.code_text(code)
+        if code >= coap.BAD_REQUEST:
+            self._note(text, {"of": what})
+            self._rejected(what, text, code >= coap.INTERNAL_ERROR, False, now)
+            return
+        try:
+            answer = app_client.parse_answer(message.payload)
+        except BadMessage as problem:
+            self._note(text, {"of": what, "cause": str(problem)})
+            self._rejected(what, "malformed answer: %s" % problem, True, False, now)
+            return
+        self._note(text, {"of": what, "result": answer.result, "cause": answer.cause})
+        if not answer.result:
+            reason = answer.cause or gaps.CAUSE_UNSPECIFIED
+            unknown = reason == l3.CAUSES[l3.CAUSE_UNKNOWN_DEVICE]
+            self._rejected(what, reason, reason in _LATER, unknown, now)
+        elif what == REG and answer.registration_id is None:
+            self._rejected(what, "the answer has no Registration ID", True, False, now)
+        else:
+            registration = answer.registration_id
+            registration = hexlify(registration).decode() if registration else None
+            self._accepted(what, registration, now)

@@ -1,0 +1,85 @@
+"""What every registration state machine of this firmware has: states, events, pauses."""
+
+from ue.states import BACKOFF, COUNTERS, IDLE, REFUSED
+
+_JITTER_PERCENT = 25
+
+
+class Machine:
+    """State, counters and event queue of a UE, and when it tries again.
+
+    config: see `ue.config`; kept: a `Kept`; rng: a function of n returning an integer in [0, n).
+    Events: ("state", name, info), ("message", "tx" or "rx", what, info), ("save", dict).
+    """
+
+    iface = "MSGin5G-6"
+
+    def __init__(self, config, kept, rng):
+        self.state = IDLE
+        self.counters = {name: 0 for name in COUNTERS}
+        self._config = config
+        self._kept = kept
+        self._rng = rng
+        self._events = []
+        self._is_dirty = False
+        self._is_registered = False
+        self._retry_at = None
+        self._refresh_at = None
+        self._failures = 0
+
+    @property
+    def wanted(self):
+        """What was asked for last, across reboots: "registered", "deregistered" or None."""
+        return self._kept.wanted
+
+    def next_event(self):
+        """Return the next event or None."""
+        if self._is_dirty:
+            self._is_dirty = False
+            return ("save", self._kept.snapshot())
+        return self._events.pop(0) if self._events else None
+
+    def _go(self, state, info=None):
+        self.state = state
+        self._events.append(("state", state, info or {}))
+
+    def _sent(self, what, info):
+        self._events.append(("message", "tx", what, info))
+
+    def _note(self, what, info):
+        self._events.append(("message", "rx", what, info))
+
+    def _halt(self):
+        """Nothing is under way and nothing is taken for granted."""
+        raise NotImplementedError
+
+    def _refuse(self, cause, now):
+        """Somebody said no: try again, rarely."""
+        self.counters["refusals"] += 1
+        self._halt()
+        self._failures = 0
+        self._retry_at = now + self._spread(self._config["refused_retry_s"] * 1000)
+        self._go(REFUSED, {"cause": cause})
+
+    def _back_off(self, now, reason):
+        """An outage: try again after a growing pause."""
+        self.counters["outages"] += 1
+        self._halt()
+        longest_s = self._config["backoff_max_s"]
+        delay_s = min(self._config["backoff_min_s"] << min(self._failures, 16), longest_s)
+        self._failures += 1
+        delay_ms = self._spread(delay_s * 1000)
+        self._retry_at = now + delay_ms
+        self._go(BACKOFF, {"reason": reason, "retry_s": delay_ms // 1000})
+
+    def _spread(self, delay_ms):
+        """Return the delay plus or minus a quarter of it at random."""
+        part = delay_ms * _JITTER_PERCENT // 100
+        return delay_ms - part + self._rng(2 * part + 1)
+
+
+def sooner(one, other):
+    """Return the earlier of two times, either of which may be None."""
+    if one is None or other is None:
+        return other if one is None else one
+    return min(one, other)

@@ -1,0 +1,56 @@
+"""What a UE is: with an MSGin5G client, or a device without one in the L3 or the CoAP form.
+
+Only the modules of the mode that is used are loaded: the smallest UE has neither CoAP nor JSON
+messages.
+"""
+
+CLIENT = "client"
+L3 = "l3"
+COAP = "coap"
+MODES = (CLIENT, L3, COAP)
+
+
+def make_core(config, saved, rng, max_frame_bytes):
+    """Return the state machine of a configuration (see `ue.config`)."""
+    if config["mode"] == L3:
+        from ue.device_l3 import L3Device
+
+        return L3Device(config, saved, rng)
+    from msgin5g.exchange import Endpoint, Params
+
+    params = Params(
+        ack_timeout_ms=config["ack_timeout_ms"],
+        max_retransmit=config["max_retransmit"],
+        max_datagram_bytes=max_frame_bytes,
+        max_peers=2,
+        max_waiting=2,
+        max_held=4,
+    )
+    endpoint = Endpoint(rng, params, reuse=True)
+    if config["mode"] == COAP:
+        from ue.device_coap import CoapDevice
+
+        return CoapDevice(config, endpoint, saved, rng)
+    from ue.core import UeCore
+
+    return UeCore(config, endpoint, saved, rng)
+
+
+def check(config, max_frame_bytes):
+    """Return what is wrong with the values of a mode, or None."""
+    mode = config["mode"]
+    if mode not in MODES:
+        return "mode: one of %s is wanted, not %r" % (", ".join(MODES), mode)
+    if mode == CLIENT:
+        if ":" not in config["ue_service_id"]:
+            return "ue_service_id: the UE's URI is wanted, such as urn:example:ue:1"
+        from ue.requests import check_size
+
+        return check_size(config, max_frame_bytes)
+    if config["application_id"] > 65535:
+        return "application_id: a number from 0 to 65535 is wanted"
+    if not config["credential"]:
+        return "credential: what the gateway knows this device by is wanted"
+    if len(config["credential"].encode()) > 255:
+        return "credential: at most 255 bytes are wanted"
+    return None
