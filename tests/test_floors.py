@@ -32,14 +32,14 @@ THIRD_PARTY = {
     "msgin5g": set(),
     "msgin5g_host": {"aiocoap"},
     "ue": set(),
-    "msgin5g_gateway": {"aiocoap"},
+    "msgin5g_gateway": {"aiocoap", "serial"},
     "msgin5g_server": {"aiocoap", "aiohttp"},
     "msgin5g_tools": {"aiocoap", "aiohttp", "rich"},
 }
 CORE_LIBRARY = {"binascii", "json", "micropython", "struct"}
 BOARD_LIBRARY = CORE_LIBRARY | {
     *("asyncio", "bluetooth", "collections", "deflate", "errno", "gc", "hashlib", "io", "machine"),
-    *("network", "os", "random", "select", "socket", "sys", "time", "vfs"),
+    *("network", "os", "random", "select", "socket", "sys", "termios", "time", "vfs"),
 }
 MAX_LINES = 400
 PRINTS = {"log.py", "main.py", "daemon.py"}

@@ -1,4 +1,4 @@
-"""The serial link: a UART of the board, or a tty of the machine that MicroPython's Unix port runs on.
+"""The serial link: a UART of a board, or a tty where MicroPython's Unix port runs.
 
     serial://uart1?baud=115200&tx=4&rx=5    a board; UART 0 of an ESP32 belongs to the REPL
     serial:///dev/ttyUSB0?baud=115200       the Unix port
