@@ -15,6 +15,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from msgin5g_host.serial_url import parse_serial
+
 _PREFIX = "MSGIN5G_"
 _OWN_VARIABLES = ("MSGIN5G_DEBUG",)
 _KIND_NAMES = {str: "a string", int: "a whole number", float: "a number", bool: "true or false"}
@@ -198,12 +200,17 @@ def parse_address(text: str) -> tuple[str, int]:
 
 
 def parse_link(url: str) -> tuple[str, str, int]:
-    """Return (scheme, host, port) of a link such as udp://127.0.0.1:65402. Raises ValueError."""
+    """Return (scheme, place, number) of a link. Raises ValueError.
+
+    udp://127.0.0.1:65402: host and port; serial:///dev/ttyACM0?baud=115200: path and baud rate.
+    """
     scheme, separator, rest = url.partition("://")
-    if scheme in ("serial", "ble") and separator:
+    if scheme == "ble" and separator:
         raise ValueError(f"{scheme} links are not available in this version; use udp://host:port")
+    if scheme == "serial" and separator:
+        return (scheme, *parse_serial(url)[:2])
     if scheme != "udp" or not separator:
-        raise ValueError(f"a link is udp://host:port, not {url!r}")
+        raise ValueError(f"a link is udp://host:port or serial:///dev/NAME, not {url!r}")
     return (scheme, *parse_address(rest))
 
 

@@ -237,7 +237,7 @@ def test_flags_that_were_given_and_no_others() -> None:
 
 def test_check_of_a_flag_names_the_flag(tmp_path) -> None:
     assert error(tmp_path, flags={"gateway.links": ["tcp://a:1"]}) == (
-        "--link: a link is udp://host:port, not 'tcp://a:1'"
+        "--link: a link is udp://host:port or serial:///dev/NAME, not 'tcp://a:1'"
     )
 
 
@@ -297,14 +297,16 @@ def test_parse_address_refuses(text: str) -> None:
 
 def test_parse_link() -> None:
     assert parse_link("udp://[::1]:65402") == ("udp", "::1", 65402)
+    assert parse_link("serial:///dev/ttyS0?baud=9600") == ("serial", "/dev/ttyS0", 9600)
 
 
 @pytest.mark.parametrize(
     ("url", "said"),
     [
-        ("serial:///dev/ttyACM0", "serial links are not available in this version"),
+        ("serial://ttyACM0", "a serial link is serial:///dev/NAME"),
+        ("serial:///dev/ttyACM0?bauds=1", "unknown key 'bauds'; known are baud, dtr"),
         ("ble://", "ble links are not available in this version"),
-        ("udp:127.0.0.1:1", "a link is udp://host:port"),
+        ("udp:127.0.0.1:1", "a link is udp://host:port or serial:///dev/NAME"),
         ("udp://127.0.0.1", "host:port is wanted"),
         ("udp://127.0.0.1:1/x", "a port is a number"),
     ],
