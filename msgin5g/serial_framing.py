@@ -46,7 +46,9 @@ def encode(frame):
     """Return what goes on the line for a frame of at least one byte. Raises CallerError."""
     if not frame:
         raise CallerError("an empty frame cannot be sent")
-    return stuff(bytes(frame) + crc16(frame).to_bytes(CRC_BYTES, "big"))
+    if frame.__class__ is not bytes:
+        frame = bytes(frame)
+    return stuff(frame + crc16(frame).to_bytes(CRC_BYTES, "big"))
 
 
 def stuff(data):
