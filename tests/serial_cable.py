@@ -162,7 +162,7 @@ class Echo:
     def __init__(self, send, count, seed=2):
         chosen = random.Random(seed)
         self.wanted = {
-            number.to_bytes(2, "big") + chosen.randbytes(chosen.randrange(1, 120))
+            number.to_bytes(2, "big") + chosen.randbytes(chosen.randrange(1, 60))
             for number in range(count)
         }
         self.open = set(self.wanted)

@@ -12,61 +12,10 @@ from msgin5g.serial_framing import END, encode
 from msgin5g_gateway import link_serial
 from msgin5g_gateway.carriers import Carrier, LinkUnavailable
 from msgin5g_gateway.link_serial import MAX_FRAME_BYTES, MAX_QUEUED_BYTES, SerialCarrier
-from tests.serial_cable import DEADLINE_S, Cable, Echo, Port
+from tests.gateway.serial_rig import Rig, until
+from tests.serial_cable import Port
 
 NOBODY = 65534
-
-
-class Rig:
-    """A carrier that runs, what it told, and the port at the other end of its cable."""
-
-    def __init__(self, port, query=""):
-        self.port = port
-        self.frames = []
-        self.events = []
-        self.carrier = SerialCarrier(
-            port.url + query,
-            lambda peer, frame: self.frames.append((peer, frame)),
-            lambda name, fields: self.events.append((name, fields)),
-        )
-        self.task = asyncio.create_task(self.carrier.run())
-
-    @property
-    def names(self):
-        return [name for name, _ in self.events]
-
-    @property
-    def got(self):
-        return [frame for _, frame in self.frames]
-
-    async def up(self, times=1):
-        await until(lambda: self.names.count("link-up") >= times)
-
-    async def wait_for(self, count):
-        await until(lambda: len(self.frames) >= count)
-        return self.got
-
-    def send(self, frame):
-        return self.carrier.send(self.port.url, frame)
-
-    async def hears(self, count=1):
-        """Return frames that the far end got."""
-        found = []
-        await until(lambda: found.extend(self.port.frames()) or len(found) >= count)
-        return found
-
-    async def close(self):
-        self.task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await self.task
-        self.carrier.close()
-
-
-async def until(condition):
-    end = asyncio.get_running_loop().time() + DEADLINE_S
-    while not condition():
-        assert asyncio.get_running_loop().time() < end, "it did not happen in time"
-        await asyncio.sleep(0.005)
 
 
 @pytest.fixture(autouse=True)
@@ -331,47 +280,6 @@ def test_a_full_queue_does_not_outlive_the_line(port):
         assert await rig.hears() == [b"@new"]
 
     run(port, script)
-
-
-def test_one_byte_in_a_hundred_is_wrong_and_repeating_gets_all_through(tmp_path):
-    ends = Port(tmp_path / "ttyA"), Port(tmp_path / "ttyB")
-    cable = Cable(*ends, rate=0.01)
-
-    async def main():
-        near, far = Rig(ends[0]), Rig(ends[1])
-        await near.up()
-        await far.up()
-        echo = Echo(near.send, 60)
-        seen = [0, 0]
-
-        def turn():
-            for frame in far.got[seen[0] :]:
-                far.send(frame)
-            seen[0] = len(far.frames)
-            for frame in near.got[seen[1] :]:
-                echo.got(frame)
-            seen[1] = len(near.frames)
-
-        while echo.open:
-            assert echo.rounds < 60, "repeating does not help"
-            echo.repeat()
-            sent, carried = len(far.frames), -1
-            # The line is silent: what was sent has come, or is lost.
-            while (sent, carried) != (len(far.frames), cable.carried):
-                sent, carried = len(far.frames), cable.carried
-                await asyncio.sleep(0.02)
-                turn()
-        assert echo.strange == [] and echo.rounds > 1
-        counters = near.carrier.counters
-        assert counters["bad_crc"] + counters["bad_cobs"] > 0
-        assert cable.damaged > 100
-        await near.close()
-        await far.close()
-
-    try:
-        asyncio.run(main())
-    finally:
-        cable.close()
 
 
 def test_the_control_lines_are_not_left_in_the_pattern_that_resets_a_board(port, monkeypatch):
