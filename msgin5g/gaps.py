@@ -56,6 +56,14 @@ CAUSE_SUPERSEDED = "superseded by a later request"
 CAUSE_SERVER_UNREACHABLE = "server unreachable"
 CAUSE_NO_ANSWER = "the server gave no answer for this UE"
 CAUSE_UNSPECIFIED = "refused without a cause"
+CAUSE_NOT_THE_SENDER = "originator does not speak from here"
+CAUSE_UNKNOWN_RECIPIENT = "unknown recipient"
+CAUSE_UNAVAILABLE = "recipient unavailable"
+CAUSE_RECIPIENT_REFUSED = "refused by the recipient"
+CAUSE_EXPIRED = "expired"
+CAUSE_OPTED_OUT = "recipient wants no stored messages"
+CAUSE_NOT_SUPPORTED = "kind of recipient not supported"
+CAUSE_SEGMENTS_MISSING = "segments are missing"
 
 # GAP 7.3.3, 7.3.4, A.3: the cause has several spellings; a receiver takes them all.
 CAUSE_KEYS = (n.CAUSE, "Cause", n.FAILURE_REASON, "failureReason")

@@ -13,8 +13,8 @@ from typing import Any
 
 from aiocoap import Code, Message, resource
 
-from msgin5g import coap
-from msgin5g.exchange import REQUEST, Endpoint, Incoming, Params
+from msgin5g import coap, gaps
+from msgin5g.exchange import REQUEST, RESPONSE, Endpoint, Exchange, Incoming, Params
 from msgin5g_host.aiocoap_transport import RULES, create_context
 from msgin5g_host.clock import Clock
 from msgin5g_host.folder import StoreError
@@ -22,6 +22,7 @@ from msgin5g_host.log import EventLog
 from msgin5g_host.udp import UdpSocket, open_socket
 from msgin5g_server.blockwise import AnswerBlocks, RequestBlocks
 from msgin5g_server.core import ServerCore
+from msgin5g_server.courier import MAX_AT_A_PEER, Attempt
 
 MAX_DATAGRAM_BYTES = 16 * 1024
 _BLOCK_OPTIONS = (coap.BLOCK1, coap.BLOCK2)
@@ -50,7 +51,11 @@ class CoapServer:
         self._log = log
         self._answers: list[tuple[Incoming, int, bytes]] = []
         self._after_commit: list[Callable[[bool], None]] = []
-        params = Params(max_datagram_bytes=MAX_DATAGRAM_BYTES)
+        self._is_flushing = False
+        self._timer: asyncio.TimerHandle | None = None
+        self._timer_at = 0
+        # A gateway is one CoAP peer with many UEs behind it.
+        params = Params(max_datagram_bytes=MAX_DATAGRAM_BYTES, nstart=MAX_AT_A_PEER)
         self.endpoint = Endpoint(random.SystemRandom().randrange, params, known=RULES)
         site = resource.Site()
         entry = _Entry(self)
@@ -69,6 +74,8 @@ class CoapServer:
 
     async def close(self) -> None:
         """Stop serving; what was answered is on disk."""
+        if self._timer is not None:
+            self._timer.cancel()
         await self._context.shutdown()
         self._udp.close()
 
@@ -105,18 +112,73 @@ class CoapServer:
             ):
                 refusal = check_formats(message)
                 if refusal is None:
-                    refusal = self._handle(message.payload, incoming.peer, now)
+                    refusal = self._handle(message.payload, incoming.peer, now, incoming.token)
                 self._answers.append((incoming, *refusal))
                 return
+        elif isinstance(event[1].context, _Posted):
+            self._posted(event, event[1], now)
+            return
         self._transport.on_event(event, now)
 
-    def _handle(self, payload: bytes, peer: Any, now: int) -> tuple[int, bytes]:
+    def _handle(
+        self, payload: bytes, peer: Any, now: int, token: bytes = b""
+    ) -> tuple[int, bytes]:
         host = f"[{peer[0]}]" if ":" in peer[0] else peer[0]
-        return self._core.handle(payload, f"{host}:{peer[1]}", now)
+        return self._core.handle(payload, f"{host}:{peer[1]}", now, token)
+
+    def _posted(self, event: tuple[Any, ...], exchange: Exchange, now: int) -> None:
+        """A UE or gateway answered a POST of ours, or did not."""
+        attempt = exchange.context.attempt
+        if attempt is None:
+            return
+        if event[0] == RESPONSE:
+            text = bytes(event[2].payload[:80]).decode(errors="replace")
+            self._core.messages.answered(attempt, event[2].code, text, now)
+        else:
+            self._core.messages.failed(attempt, event[2], now)
+        self._flush_soon()
+
+    def _flush_soon(self) -> None:
+        if not self._is_flushing:
+            self._is_flushing = True
+            asyncio.get_running_loop().call_soon(self._flush)
+
+    def _flush(self) -> None:
+        self._is_flushing = False
+        self._udp.flush()
+
+    def _post(self, now: int) -> None:
+        """Send what the core has for UEs, now that it is on disk."""
+        for attempt, where, payload, token in self._core.messages.take():
+            self.endpoint.request(
+                *(_peer(where), coap.POST, gaps.PATH, payload, now),
+                **{"token": token, "context": _Posted(attempt)},
+            )
+
+    def _wake_at(self, now: int) -> None:
+        due = self._core.messages.next_deadline()
+        if due is None:
+            return
+        if self._timer is not None:
+            if self._timer_at <= due and self._timer_at > now:
+                return
+            self._timer.cancel()
+        self._timer_at = max(due, now + 1)
+        delay_s = (self._timer_at - now) / 1000
+        self._timer = asyncio.get_running_loop().call_later(delay_s, self._on_timer)
+
+    def _on_timer(self) -> None:
+        self._timer = None
+        self._udp.flush()
 
     def _before_send(self, now: int) -> None:
         answers = self._answers
-        if not answers and not self._after_commit:
+        messages = self._core.messages
+        due = messages.next_deadline()
+        if due is not None and due <= now:
+            messages.poll(now)
+        if not answers and not self._after_commit and messages.is_idle():
+            self._wake_at(now)
             return
         stored = True
         try:
@@ -138,6 +200,26 @@ class CoapServer:
         waiting, self._after_commit = self._after_commit, []
         for finish in waiting:
             finish(stored)
+        if stored:
+            self._post(now)
+        self._wake_at(now)
+
+
+class _Posted:
+    """What a POST of ours carries along: the attempt that hears of its outcome, or None."""
+
+    __slots__ = ("attempt",)
+
+    def __init__(self, attempt: Attempt | None) -> None:
+        self.attempt = attempt
+
+
+def _peer(where: str) -> tuple[Any, ...]:
+    """Return the socket address of "host:port"."""
+    host, _, port = where.rpartition(":")
+    if host.startswith("["):
+        return host[1:-1], int(port), 0, 0
+    return host, int(port)
 
 
 class _Entry(resource.Resource):  # type: ignore[misc]

@@ -1,4 +1,6 @@
-"""What the MSGin5G Server does with a request of the registration family (6.3.1.2, 6.3.4.4).
+"""What the MSGin5G Server does with a request: registration here (6.3.1.2, 6.3.4.4).
+
+Messages and reports go on to `messages`.
 
 No input or output but the registry's: payloads go in, codes and payloads come out. Whoever calls
 `handle` answers a peer only after `commit`.
@@ -19,16 +21,20 @@ from msgin5g.registration import (
     reg_answer,
 )
 from msgin5g_host.config import Settings
+from msgin5g_host.folder import StoreError
 from msgin5g_host.log import EventLog
 from msgin5g_server.accounts import Accounts
+from msgin5g_server.message_store import MessageStore
+from msgin5g_server.messages import MessageCore
 from msgin5g_server.registry import Registration, Registry
 
 _LOG_LINES_PER_S = 50
 _OTHER_SERVICE = "not this service"
+_MESSAGE_SIGNS = (b'"MSG', b'"IMDN')
 
 
 class ServerCore:
-    """Serve REG, DEREG, BREG and bulk DEREG over one registry."""
+    """Serve REG, DEREG, BREG and bulk DEREG over one registry, and messages over one store."""
 
     def __init__(self, settings: Settings, registry: Registry, log: EventLog) -> None:
         self.registry = registry
@@ -41,14 +47,26 @@ class ServerCore:
         self._lines_second = 0
         self._lines_suppressed = 0
         self._staged_notes: list[tuple[str, dict[str, Any]]] = []
+        self._store = MessageStore(settings["server.data"])
+        self.messages = MessageCore(
+            settings, registry, self.accounts, self._store, log, self.counters
+        )
 
-    def handle(self, payload: bytes, source: str, now: int) -> tuple[int, bytes]:
+    def handle(
+        self, payload: bytes, source: str, now: int, token: bytes = b""
+    ) -> tuple[int, bytes]:
         """Return the (code, payload) that answers a POST; changes are staged.
 
         source: "host:port" of the sender. A malformed payload gets 4.00 with a text that names
         the key; a refused UE gets 2.04 with `result` false and a cause.
         """
         try:
+            if b'"oriAddr"' not in payload or any(one in payload for one in _MESSAGE_SIGNS):
+                # Cheaper than reading everything twice; what is no message comes back.
+                try:
+                    return self.messages.handle(payload, source, token, now)
+                except UnsupportedType:
+                    pass
             request = parse_request(payload)
             if request.service_id != self._service_id:
                 raise BadMessage(n.MSG_IDEN, _OTHER_SERVICE)
@@ -68,6 +86,7 @@ class ServerCore:
 
     def commit(self) -> None:
         """Make what was staged durable. Raises StoreError; then call `rollback`."""
+        self.messages.commit()
         self.registry.commit()
         for event, fields in self._staged_notes:
             self._log.event(event, **fields)
@@ -78,7 +97,15 @@ class ServerCore:
         self.counters["store_failures"] += 1
         self.registry.rollback()
         self.accounts.reload()
+        try:
+            self.messages.rollback()
+        except StoreError as problem:
+            self._log.event("store-failed", reason=str(problem))
         self._staged_notes.clear()
+
+    def close(self) -> None:
+        """Close the store of messages."""
+        self._store.close()
 
     def expire(self, now: int) -> None:
         """End the registrations whose time is over; staged like all else."""
@@ -131,6 +158,7 @@ class ServerCore:
         self.registry.put(ue, Registration(via, source, profile, since, now, expires))
         if not bulk or ue == claimed:
             self.accounts.registered(ue, source)
+        self.messages.registered(ue)
         answer = reg_answer(ue, True, self._lifetime_s)
         if before is None:
             self.counters["registered"] += 1

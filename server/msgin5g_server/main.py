@@ -84,6 +84,7 @@ async def _serve(settings: Settings, as_json: bool, stop: asyncio.Event) -> None
             await http.close()
         if coap is not None:
             await coap.close()
+        core.close()
         registry.close()
         log.event("stopped")
 

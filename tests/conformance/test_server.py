@@ -253,13 +253,15 @@ def test_nonsense_gets_4_00_with_a_text_that_names_the_key_and_stores_nothing(cl
 
 
 @pytest.mark.clause("7.1-values")
-@pytest.mark.parametrize("msg_type", ["REGRESP", "DEREGRESP", "GWREG", "MSG", "IMDN"])
+@pytest.mark.parametrize("msg_type", ["REGRESP", "DEREGRESP", "GWREG", "MSGRESP"])
 def test_a_server_refuses_the_message_types_that_are_not_for_it(client, msg_type):
     body = {
         "msgIden": SERVICE,
         "msgType": msg_type,
         "result": True,
         "oriAddr": {"oriAddrType": "UE", "addr": ue_id(1)},
+        "msgId": "6f9619ff-8b86-d011-b42d-00cf4fc964ff",
+        "DelSta": "failure",
     }
     answer = client.post(json.dumps(body).encode())
     assert answer.code == coap.BAD_REQUEST and b"msgType" in answer.payload

@@ -30,9 +30,13 @@ def test_the_sample_file_comments_every_key():
     lines = SAMPLE.read_text(encoding="utf-8").splitlines()
     names = [key.key for key in KEYS] + [key.key for table in TABLES for key in table.keys]
     for name in names:
-        (first, *_) = (at for at, line in enumerate(lines) if line.startswith(f"{name} ="))
+        (first, *_) = (
+            at for at, line in enumerate(lines) if line.removeprefix("# ").startswith(f"{name} =")
+        )
+        while not lines[first - 1].startswith(("#", "[")):
+            first -= 1
         above = lines[first - 1]
-        assert above.startswith("#") or above == "[[ue]]" and lines[first - 2].startswith("#")
+        assert above.startswith("#") or lines[first - 2].startswith("#"), name
 
 
 def test_the_order_is_flag_environment_file_default(tmp_path):

@@ -354,7 +354,7 @@ ELSEWHERE_ENTRY = json.loads(reg(ue_id(2), "urn:other:service"))
         (other(REG, msgType="GWREG"), "msgType: a server takes no GWREG"),
         (other(REG, msgType="REGRESP", result=True), "msgType: a server takes no REGRESP"),
         (other(REG, msgType="DEREGRESP", result=True), "msgType: a server takes no DEREGRESP"),
-        (other(REG, msgType="MSG"), "msgType: MSG is not supported here"),
+        (other(REG, msgType="MSG"), "msgId: missing"),
         (other(REG, oriAddr=None), "oriAddr: missing"),
         (other(REG, msgType="BREG"), "regReqList: missing"),
         (other(REG, msgType="DEREG", deregReqNum=1), "deregReqList: missing"),

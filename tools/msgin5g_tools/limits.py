@@ -11,7 +11,12 @@ from msgin5g_gateway.refresh import MAX_REGISTERED
 from msgin5g_gateway.throttle import MAX_GUESSERS
 from msgin5g_server.blockwise import MAX_TRANSFER_BYTES, MAX_TRANSFERS
 from msgin5g_server.coap import MAX_DATAGRAM_BYTES
+from msgin5g_server.collecting import MAX_SET_BYTES, MAX_SETS
 from msgin5g_server.config import KEYS as SERVER_KEYS
+from msgin5g_server.courier import MAX_AT_A_PEER, MAX_STORED, MAX_STORED_OF_ONE
+from msgin5g_server.message_store import MAX_INBOX, MAX_SEEN, MAX_SET_ROUTES
+from msgin5g_server.messages import MAX_TOLD
+from msgin5g_server.packing import MAX_MADE_SETS
 from ue.link_udp import MAX_DATAGRAM_BYTES as MAX_UE_DATAGRAM_BYTES
 
 
@@ -34,6 +39,16 @@ def rows() -> list[tuple[str, int, str, str]]:
         ("server datagram", MAX_DATAGRAM_BYTES, "bytes", "answered 4.13; larger ones in blocks"),
         ("server MAX_TRANSFERS", MAX_TRANSFERS, "block-wise transfers", "the idlest is dropped"),
         ("server MAX_TRANSFER_BYTES", MAX_TRANSFER_BYTES, "bytes in blocks", "answered 4.13"),
+        ("server MAX_STORED", MAX_STORED, "messages stored", "answered 5.03"),
+        ("server MAX_STORED_OF_ONE", MAX_STORED_OF_ONE, "messages for one UE", "discarded, told"),
+        ("server MAX_AT_A_PEER", MAX_AT_A_PEER, "deliveries at one address at once", "they wait"),
+        ("server MAX_SEEN", MAX_SEEN, "Message IDs remembered", "the oldest is forgotten"),
+        ("server MAX_SETS", MAX_SETS, "incomplete segment sets", "the idlest is given up, told"),
+        ("server MAX_SET_BYTES", MAX_SET_BYTES, "bytes in them", "the idlest is given up, told"),
+        ("server MAX_SET_ROUTES", MAX_SET_ROUTES, "segment sets handed on", "the oldest goes"),
+        ("server MAX_MADE_SETS", MAX_MADE_SETS, "sets cut here, for recovery", "the oldest goes"),
+        ("server MAX_INBOX", MAX_INBOX, "messages of an application", "the oldest goes"),
+        ("server MAX_TOLD", MAX_TOLD, "messages told of", "the sender may be told twice"),
         ("server.max_registrations", registrations, "UEs registered", "refused: congestion"),
     ]
 

@@ -1,0 +1,379 @@
+"""What the MSGin5G Server does with messages and reports (6.4.1.2, 6.5.3).
+
+No input or output but the store's: payloads go in, codes come out, POSTs come out of `take`. What
+was taken is on disk after `commit`, and is handed on until the next hop has answered.
+"""
+
+from collections import Counter, OrderedDict
+
+from msgin5g import coap, gaps
+from msgin5g import names as n
+from msgin5g.errors import BadMessage
+from msgin5g.limits import MAX_MESSAGE_BYTES
+from msgin5g.message import (
+    Message,
+    msgresp,
+    parse_message,
+    segconfir,
+    segrec,
+)
+from msgin5g_host.config import Settings
+from msgin5g_host.log import EventLog
+from msgin5g_server import availability
+from msgin5g_server.accounts import Accounts
+from msgin5g_server.collecting import Collector
+from msgin5g_server.courier import Attempt, Courier
+from msgin5g_server.message_store import Body, Delivery, MessageStore
+from msgin5g_server.packing import Packer
+from msgin5g_server.registry import Registry
+from msgin5g_server.routes import RouteError, Routes
+
+MAX_TOLD = 10_000
+_RANK = {n.HIGH: 0, n.NORMAL: 1, n.LOW: 2}
+# A report's place in what was seen: no segment has this number.
+_REPORT = -1
+
+# (attempt or None, "host:port", payload, token or None)
+Post = tuple[Attempt | None, str, bytes, bytes | None]
+
+
+class MessageCore:
+    """Take messages of UEs and bring them to their recipients."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        registry: Registry,
+        accounts: Accounts,
+        store: MessageStore,
+        log: EventLog,
+        counters: Counter[str],
+    ) -> None:
+        self._registry = registry
+        self._accounts = accounts
+        self._store = store
+        self._log = log
+        self._counters = counters
+        self._service_id: str = settings["server.service_id"]
+        self._retention_ms: int = settings["server.message_retention_s"] * 1000
+        self.routes = Routes(settings, registry)
+        self.courier = Courier(store, self, counters)
+        self._packer = Packer(settings, self.routes)
+        self._collector = Collector(store, int(settings["server.segment_wait_s"] * 1000))
+        self._told: OrderedDict[tuple[str, str], str] = OrderedDict()
+        self._out: list[Post] = []
+        self._now = 0
+        self.courier.start()
+
+    def handle(self, payload: bytes, source: str, token: bytes, now: int) -> tuple[int, bytes]:
+        """Return the (code, text) that answers a POST; what it changes is staged.
+
+        Raises BadMessage, which answers 4.00, and UnsupportedType for what is no message.
+        """
+        self._now = now
+        message = parse_message(payload)
+        if message.service_id != self._service_id:
+            raise BadMessage(n.MSG_IDEN, "not this service")
+        kind = message.msg_type
+        self._counters["messages: " + kind] += 1
+        if kind == n.MSG:
+            return self._on_msg(message, payload, source, token, now)
+        if kind == n.IMDN:
+            return self._on_imdn(message, payload, source, now)
+        if kind == n.SEGREC or kind == n.SEGCONFIR:
+            return self._on_control(message, payload, source, token, now)
+        raise BadMessage(n.MSG_TYPE, f"a server takes no {kind}")
+
+    def registered(self, ue: str) -> None:
+        """A UE, or a gateway with all behind it, can be reached (again)."""
+        self.courier.wake(ue)
+        for recipient in self.courier.recipients():
+            row = self._registry.get(recipient)
+            if row is not None and row.via == ue:
+                self.courier.wake(recipient)
+
+    def answered(self, attempt: Attempt, code: int, text: str, now: int) -> None:
+        """A recipient answered a POST of `take`."""
+        self._now = now
+        self.courier.answered(attempt, code, text, now)
+
+    def failed(self, attempt: Attempt, reason: str, now: int) -> None:
+        """Nobody answered a POST of `take`."""
+        self._now = now
+        self.courier.failed(attempt, reason, now)
+
+    def next_deadline(self) -> int | None:
+        """Return when `poll` is due, or None."""
+        times = (self.courier.next_deadline(), self._collector.next_deadline())
+        return min((one for one in times if one is not None), default=None)
+
+    def poll(self, now: int) -> None:
+        """Do what is due."""
+        self._now = now
+        for what, found, ranges, parts in self._collector.poll(now):
+            origin, set_id = found.key
+            if what == "missing":
+                self._counters["segment_recoveries"] += 1
+                self._post(origin, segrec(self._service_id, set_id, ranges))
+                continue
+            self._counters["sets_given_up"] += 1
+            self._post(origin, segconfir(self._service_id, set_id, False))
+            for part in parts[:1]:
+                body = self._store.new_body(origin, *part)
+                self._tell(body, n.FAILURE, gaps.CAUSE_SEGMENTS_MISSING)
+        self.courier.poll(now)
+
+    def commit(self) -> None:
+        """Make what was staged durable. Raises StoreError; then call `rollback`."""
+        self._store.commit()
+
+    def rollback(self) -> None:
+        """Start again from the disk. Raises StoreError if it cannot be read."""
+        self._store.rollback()
+        self._out.clear()
+        self._collector.start(self._now)
+        self.courier.start()
+
+    def is_idle(self) -> bool:
+        """Tell whether there is nothing to commit and nothing to take."""
+        return not (self._out or self.courier.out or self._store.is_changed())
+
+    def take(self) -> list[Post]:
+        """Return the POSTs of this batch; call `commit` first."""
+        out, self._out = self._out, []
+        for attempt, payload in self.courier.out:
+            out.append((attempt, attempt.peer, payload, None))
+        self.courier.out.clear()
+        return out
+
+    # What the courier asks
+
+    def route(self, recipient: str, now: int) -> str | None:
+        """Return where a recipient is reached."""
+        return self.routes.address(recipient, now)
+
+    def opens_at(self, recipient: str, now: int) -> int | None:
+        """Return when a recipient wants to be reached."""
+        return availability.opens_at(self.routes.profile(recipient), now)
+
+    def pack(self, recipient: str, waiting: list[Delivery]) -> tuple[list[Delivery], bytes]:
+        """Return what travels together now, and as which payload."""
+        return self._packer.pack(recipient, waiting)
+
+    def deferred(self, delivery: Delivery) -> None:
+        """Tell the originator that its message waits (6.4.1.2.2 d)."""
+        if delivery.body.message.msg_type == n.MSG:
+            self._tell(delivery.body, n.STORED, None)
+
+    def discarded(self, delivery: Delivery, cause: str) -> None:
+        """Tell the originator that its message was given up (6.4.1.2.6 a1, c1)."""
+        body = delivery.body
+        message = body.message
+        self._log.event(
+            "discarded",
+            what=message.msg_type,
+            recipient=delivery.recipient,
+            message=message.message_id,
+            cause=cause,
+        )
+        if message.msg_type == n.MSG:
+            self._tell(body, n.FAILURE, cause)
+
+    # What arrives
+
+    def _on_msg(
+        self, message: Message, payload: bytes, source: str, token: bytes, now: int
+    ) -> tuple[int, bytes]:
+        origin = message.origin[1]
+        number = message.segment.number if message.segment else 0
+        body = self._store.new_body(origin, source, token, payload, message)
+        cause = self._refuse_origin(message, source, now)
+        if cause is None:
+            if self._store.has_seen(origin, message.message_id, number):
+                self._counters["repeated_messages"] += 1
+                return coap.CHANGED, b""
+            try:
+                recipients = self.routes.recipients(message.destination, origin)
+            except RouteError as problem:
+                cause = str(problem)
+        if cause is not None:
+            self._counters["rejected: " + cause] += 1
+            self._log.event("rejected", what=n.MSG, origin=origin, cause=cause, peer=source)
+            self._respond(body.source, token, message, n.FAILURE, cause)
+            return coap.CHANGED, b""
+        if not self.courier.has_room(len(recipients)):
+            self._counters["messages_full"] += 1
+            return coap.UNAVAILABLE, b"too many messages are stored, try again later"
+        if message.segment is not None:
+            self._on_segment(message, body, recipients, now)
+        else:
+            self._deliver(body, recipients, now)
+        self._store.note_seen(origin, message.message_id, number, message.report)
+        return coap.CHANGED, b""
+
+    def _on_segment(self, message: Message, body: Body, recipients: list[str], now: int) -> None:
+        """Keep a segment until its set is whole, then hand the set on (6.5.3.2)."""
+        collected = self._collector.add(message, body, now)
+        if collected is None:
+            return
+        whole, parts = collected
+        set_id = message.segment.set_id
+        if whole.size_bytes > MAX_MESSAGE_BYTES:
+            raise BadMessage(n.PAYLOAD, f"more than {MAX_MESSAGE_BYTES} bytes in all")
+        longest = max(len(part.encode()) for part in whole.parts.values())
+        apart = []
+        for recipient in recipients:
+            fits = longest <= self.routes.segment_bytes(recipient)
+            if fits and not self.routes.is_application(recipient):
+                self._store.put_set_route(set_id, body.origin, recipient)
+                apart.append(recipient)
+            else:
+                joined = self._packer.joined(whole)
+                self._deliver(self._body_of(body, joined), [recipient], now)
+        for source, token, payload in parts:
+            self._deliver(self._store.new_body(body.origin, source, token, payload), apart, now)
+
+    def _on_imdn(
+        self, message: Message, payload: bytes, source: str, now: int
+    ) -> tuple[int, bytes]:
+        """Pass a report on (6.4.1.2.4, .5, .8, .9)."""
+        origin, destination = message.origin[1], message.destination[1]
+        cause = self._refuse_origin(message, source, now)
+        if cause is not None:
+            raise BadMessage(n.ORI_ADDR, cause)
+        ids = [one.message_id for one in message.entries or [message]]
+        if all(self._store.has_seen(origin, one, _REPORT) for one in ids):
+            self._counters["repeated_messages"] += 1
+            return coap.CHANGED, b""
+        for one in ids:
+            if self._store.wants_report(destination, one) is None:
+                raise BadMessage(n.MSG_ID, "a report on a message that nobody sent")
+        if message.destination[0] == n.AS:
+            self._hand_over(message, destination, now)
+        else:
+            body = self._store.new_body(origin, source, b"", payload, message)
+            self._enqueue(body, destination, 1, True, now + self._retention_ms, now)
+        for one in ids:
+            self._store.note_seen(origin, one, _REPORT, False)
+        return coap.CHANGED, b""
+
+    def _on_control(
+        self, message: Message, payload: bytes, source: str, token: bytes, now: int
+    ) -> tuple[int, bytes]:
+        """Pass SEGREC or SEGCONFIR on to who sent the segments (6.5.3.4, 6.5.3.5)."""
+        route = self._store.set_route(message.set_id)
+        if route is None or not self._speaks_from(route[1], source, now):
+            self._log.event("unknown-set", what=message.msg_type, set=message.set_id, peer=source)
+            self._counters["unknown_sets"] += 1
+            return coap.CHANGED, b""
+        made = self._packer.made(message, now)
+        if made is None:
+            address = self.routes.address(route[0], now)
+            if address is not None:
+                self._out.append((None, address, payload, token))
+        for piece in made or ():
+            body = self._store.new_body(route[0], source, token, piece)
+            self._enqueue(body, route[1], 1, True, now + self._retention_ms, now)
+        return coap.CHANGED, b""
+
+    # What follows
+
+    def _deliver(self, body: Body, recipients: list[str], now: int) -> None:
+        """Give a message, whole or one segment, to each of its recipients."""
+        message = body.message
+        expires = now + self._retention_ms
+        if message.expires_ms is not None:
+            expires = min(message.expires_ms, expires)
+        rank = _RANK[message.priority]
+        by_size: dict[int, list[Body]] = {}
+        for recipient in recipients:
+            if self.routes.is_application(recipient):
+                self._hand_over(message, recipient, now)
+                continue
+            size = self.routes.segment_bytes(recipient)
+            if size not in by_size:
+                by_size[size] = [
+                    body if piece is message else self._body_of(body, piece)
+                    for piece in self._packer.pieces(message, size, now)
+                ]
+            for piece in by_size[size]:
+                if piece.message.segment is not None:
+                    self._store.put_set_route(piece.message.segment.set_id, body.origin, recipient)
+                self._enqueue(piece, recipient, rank, message.store, expires, now)
+
+    def _hand_over(self, message: Message, application: str, now: int) -> None:
+        """Give a message or report to an application, and the report that it asks for."""
+        self._store.put_inbox(application, now, self._packer.whole(message))
+        self._counters["delivered"] += 1
+        for one in message.entries or [message]:
+            if message.msg_type != n.MSG or not one.report:
+                continue
+            report = Message()
+            report.msg_type = n.IMDN
+            report.origin, report.destination = (n.AS, application), message.origin
+            report.message_id, report.status = one.message_id, n.SUCCESS
+            payload = self._packer.whole(report)
+            body = self._store.new_body(application, "", b"", payload, report)
+            self._enqueue(body, message.origin[1], 1, True, now + self._retention_ms, now)
+
+    def _enqueue(
+        self, body: Body, recipient: str, rank: int, store: bool, expires: int, now: int
+    ) -> None:
+        if store and availability.opts_out(self.routes.profile(recipient)):
+            store = False
+        delivery = self._store.put_delivery(body, recipient, rank, store, expires)
+        if self.courier.is_full(recipient):
+            self._store.drop_delivery(delivery)
+            self._counters["discarded: " + gaps.CAUSE_CONGESTION] += 1
+            self.discarded(delivery, gaps.CAUSE_CONGESTION)
+            return
+        self.courier.take(delivery, now)
+
+    def _refuse_origin(self, message: Message, source: str, now: int) -> str | None:
+        """Return the cause that refuses a sender (6.4.1.2.2 a), or None."""
+        kind, origin = message.origin
+        row = self._registry.get(origin) if kind == n.UE else None
+        if row is None or row.expires_at_ms <= now:
+            return gaps.CAUSE_NOT_REGISTERED
+        if not self._speaks_from(origin, source, now):
+            return gaps.CAUSE_NOT_THE_SENDER
+        return None
+
+    def _speaks_from(self, ue: str, source: str, now: int) -> bool:
+        """Tell whether a UE, or the gateway it is behind, speaks from this address."""
+        row = self._registry.get(ue)
+        if row is None:
+            return False
+        if row.peer == source or self.routes.address(ue, now) == source:
+            return True
+        return bool(row.via) and self._accounts.speaker(source) == row.via
+
+    def _tell(self, body: Body, status: str, cause: str | None) -> None:
+        """Send MSGRESP once for each status of a message."""
+        message = body.message
+        key = (body.origin, message.message_id)
+        if self._told.get(key) == status:
+            return
+        self._told[key] = status
+        if len(self._told) > MAX_TOLD:
+            self._told.popitem(last=False)
+        where = self.routes.address(body.origin, self._now) or body.source
+        self._respond(where, body.token, message, status, cause)
+
+    def _respond(
+        self, where: str, token: bytes, message: Message, status: str, cause: str | None
+    ) -> None:
+        self._counters["responses"] += 1
+        payload = msgresp(self._service_id, message.origin, message.message_id, status, cause)
+        # It answers an earlier request: same Token (6.1 b).
+        self._out.append((None, where, payload, token))
+
+    def _post(self, ue: str, payload: bytes) -> None:
+        where = self.routes.address(ue, self._now)
+        if where is not None:
+            self._out.append((None, where, payload, None))
+
+    def _body_of(self, body: Body, message: Message) -> Body:
+        """Return a body of its own for what was made out of a message."""
+        payload = self._packer.whole(message)
+        return self._store.new_body(body.origin, body.source, body.token, payload, message)

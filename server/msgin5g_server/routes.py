@@ -1,0 +1,85 @@
+"""Whom a message is for: UEs, applications, the members of a group, the subscribers of a topic."""
+
+from typing import Any
+
+from msgin5g import gaps, jsontext
+from msgin5g import names as n
+from msgin5g.errors import BadMessage
+from msgin5g_host.config import Settings
+from msgin5g_server.registry import Registry
+
+DEFAULT_SEGMENT_BYTES = 2048
+
+
+class RouteError(Exception):
+    """A message cannot be routed; the text is the cause."""
+
+
+class Routes:
+    """Resolve recipients by the configuration and the registry."""
+
+    def __init__(self, settings: Settings, registry: Registry) -> None:
+        self._registry = registry
+        self._open: bool = settings["server.open"]
+        rows = settings.rows
+        self._accounts = {row["ue_service_id"] for row in rows["ue"]}
+        self._segment_bytes = {
+            row["ue_service_id"]: row.get("segment_bytes") or DEFAULT_SEGMENT_BYTES
+            for row in rows["ue"]
+        }
+        self._groups = {row["group_service_id"]: row["members"] for row in rows.get("group", ())}
+        self._topics = {row["topic"]: row["subscribers"] for row in rows.get("topic", ())}
+        self.applications = {row["as_service_id"] for row in rows.get("application", ())}
+
+    def recipients(self, destination: tuple[str, str], origin: str) -> list[str]:
+        """Return the Service IDs that a destination stands for, without the originator of a
+        group or topic message. Raises RouteError."""
+        kind, address = destination
+        if kind == n.UE:
+            if not self._knows(address):
+                raise RouteError(gaps.CAUSE_UNKNOWN_RECIPIENT)
+            return [address]
+        if kind == n.AS:
+            if address not in self.applications:
+                raise RouteError(gaps.CAUSE_UNKNOWN_RECIPIENT)
+            return [address]
+        if kind == n.BC:
+            raise RouteError(gaps.CAUSE_NOT_SUPPORTED)
+        members = (self._groups if kind == n.GROUP else self._topics).get(address)
+        if members is None:
+            raise RouteError(gaps.CAUSE_UNKNOWN_RECIPIENT)
+        return [one for one in members if one != origin]
+
+    def is_application(self, service_id: str) -> bool:
+        """Tell whether a Service ID is that of an Application Server."""
+        return service_id in self.applications
+
+    def segment_bytes(self, service_id: str) -> int:
+        """Return the largest payload that a recipient takes in one piece."""
+        return self._segment_bytes.get(service_id, DEFAULT_SEGMENT_BYTES)
+
+    def address(self, ue: str, now: int) -> str | None:
+        """Return where a registered UE is reached, "host:port", or None."""
+        row = self._registry.get(ue)
+        if row is None or row.expires_at_ms <= now:
+            return None
+        if row.via:
+            # A gateway may have moved since it registered this UE.
+            gateway = self._registry.get(row.via)
+            if gateway is not None and gateway.expires_at_ms > now:
+                return gateway.peer
+        return row.peer
+
+    def profile(self, ue: str) -> dict[str, Any] | None:
+        """Return the MSGin5G Client Profile of a registered UE, or None."""
+        row = self._registry.get(ue)
+        if row is None or row.profile is None:
+            return None
+        try:
+            profile: dict[str, Any] = jsontext.loads(row.profile.encode())
+        except BadMessage:
+            return None
+        return profile
+
+    def _knows(self, ue: str) -> bool:
+        return self._open or ue in self._accounts or ue in self._registry
