@@ -52,7 +52,7 @@ async def until_silent(rig, cable):
 
 async def repeat(rig, cable, echo):
     while echo.open:
-        assert echo.rounds < 100, "repeating does not help"
+        assert echo.rounds < 300, "repeating does not help"
         echo.repeat()
         await until_silent(rig, cable)
         for frame in rig.got:
