@@ -1,6 +1,5 @@
 """Serial ports made of ptys: plugged and unplugged at one path, joined by a cable that may lie."""
 
-import contextlib
 import os
 import random
 import time

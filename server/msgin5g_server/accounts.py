@@ -63,13 +63,13 @@ class Accounts:
 
     def via(self, ue_service_id: str, source: str) -> str:
         """Return the gateway through which a single request came that was not refused, or ""."""
-        if self._is_gateway(ue_service_id):
+        if self.is_gateway(ue_service_id):
             return ""
         return self.speaker(source) or self._gateway_of.get(ue_service_id) or ""
 
     def registered(self, ue_service_id: str, source: str) -> None:
         """Note where a gateway speaks from, if this is one."""
-        if self._is_gateway(ue_service_id):
+        if self.is_gateway(ue_service_id):
             self._leave(ue_service_id)
             self._endpoints[source] = ue_service_id
             self._endpoint_of[ue_service_id] = source
@@ -77,7 +77,7 @@ class Accounts:
     def spoke_bulk(self, ue_service_id: str, source: str) -> None:
         """Note that a registered UE is a gateway; from elsewhere, anybody could say so."""
         row = self._registry.get(ue_service_id)
-        if row is None or row.via or self._is_gateway(ue_service_id):
+        if row is None or row.via or self.is_gateway(ue_service_id):
             return
         if row.peer == source:
             self._shown.add(ue_service_id)
@@ -101,7 +101,8 @@ class Accounts:
         for _, gateway, peer in sorted(found):
             self.registered(gateway, peer)
 
-    def _is_gateway(self, ue_service_id: str) -> bool:
+    def is_gateway(self, ue_service_id: str) -> bool:
+        """Tell whether an account names this one as a gateway, or it showed that it is."""
         return ue_service_id in self._named or ue_service_id in self._shown
 
     def _leave(self, gateway: str) -> None:

@@ -87,6 +87,8 @@ class MessageCore:
     def registered(self, ue: str) -> None:
         """A UE, or a gateway with all behind it, can be reached (again)."""
         self.courier.wake(ue)
+        if not self._accounts.is_gateway(ue):
+            return
         for recipient in self.courier.recipients():
             row = self._registry.get(recipient)
             if row is not None and row.via == ue:

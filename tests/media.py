@@ -1,0 +1,90 @@
+"""Links between a UE and the gateway that a test can cut and mend."""
+
+import contextlib
+import select
+import socket
+import threading
+
+from tests.serial_cable import Cable, Port
+
+_DEADLINE_S = 10.0
+
+
+class UdpMedium:
+    """A UDP path through a relay that swallows everything while it is cut."""
+
+    def __init__(self, folder):
+        self.gateway_link = "udp://127.0.0.1:0"
+        self._near = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._far = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        for sock in (self._near, self._far):
+            sock.bind(("127.0.0.1", 0))
+        self._gateway = self._ue = None
+        self._is_cut = self._ended = False
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self.carried = 0
+
+    @property
+    def ue_link(self):
+        return f"udp://127.0.0.1:{self._near.getsockname()[1]}"
+
+    def join(self, gateway_url):
+        """Begin to carry; gateway_url: the link as the gateway bound it."""
+        host, _, port = gateway_url.partition("://")[2].rpartition(":")
+        self._gateway = (host, int(port))
+        self._thread.start()
+
+    def cut(self):
+        self._is_cut = True
+
+    def mend(self):
+        self._is_cut = False
+
+    def close(self):
+        self._ended = True
+        if self._thread.is_alive():
+            self._thread.join(_DEADLINE_S)
+        self._near.close()
+        self._far.close()
+
+    def _run(self):
+        while not self._ended:
+            for sock in select.select([self._near, self._far], [], [], 0.05)[0]:
+                with contextlib.suppress(OSError):
+                    data, peer = sock.recvfrom(4096)
+                    if sock is self._near:
+                        self._ue = peer
+                    target = self._gateway if sock is self._near else self._ue
+                    if not self._is_cut and target is not None:
+                        self.carried += len(data)
+                        other = self._far if sock is self._near else self._near
+                        other.sendto(data, target)
+
+
+class SerialMedium:
+    """A serial cable made of ptys; cut means unplugged on both sides."""
+
+    def __init__(self, folder, rate=0.0, seed=1):
+        self._one, self._other = Port(folder / "ttyGW"), Port(folder / "ttyUE")
+        self._cable = Cable(self._one, self._other, rate, seed)
+        self.gateway_link, self.ue_link = self._one.url, self._other.url
+
+    def join(self, gateway_url):
+        """Nothing to do: the cable is there."""
+
+    @property
+    def carried(self):
+        return self._cable.carried
+
+    @property
+    def damaged(self):
+        return self._cable.damaged
+
+    def cut(self):
+        self._cable.cut()
+
+    def mend(self):
+        self._cable.mend()
+
+    def close(self):
+        self._cable.close()
