@@ -95,8 +95,10 @@ class Cable:
                 moved = [self._carry(side, pending) for side in (0, 1)]
                 fds = [port.fd for port in self.ports if port.fd is not None]
             if not any(moved):
-                # Short, for a port that was plugged meanwhile is not among them.
-                select.select(fds, [], [], 0.01)
+                # Short, for a port that was plugged meanwhile is not among them; one that was
+                # unplugged meanwhile is no descriptor any more.
+                with contextlib.suppress(OSError, ValueError):
+                    select.select(fds, [], [], 0.01)
 
     def _carry(self, side: int, pending: list[bytes]) -> bool:
         source, target = self.ports[side].fd, self.ports[1 - side].fd
