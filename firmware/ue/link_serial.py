@@ -146,7 +146,10 @@ class _Tty:
         return stream
 
     def read_into(self, stream, chunk):
-        size = stream.readinto(chunk)
+        try:
+            size = stream.readinto(chunk)
+        except OSError:
+            size = 0
         if not size:
             raise OSError(errno.EIO, "%s: the line hung up" % self._path)
         return size
