@@ -209,10 +209,19 @@ class World:
     """A server, a gateway, `count` UEs and `devices`, {Application ID: mode}, on one Wire."""
 
     def __init__(
-        self, folder, count, seed=0, bulk=None, ue=None, server=None, devices=None, **wire
+        self,
+        folder,
+        count,
+        seed=0,
+        bulk=None,
+        ue=None,
+        server=None,
+        devices=None,
+        make_wire=Wire,
+        **wire,
     ):
         self.folder = folder
-        self.wire = Wire(seed=seed, **wire)
+        self.wire = make_wire(seed=seed, **wire)
         self.count = count
         self.seed = seed
         self._restarts = 0

@@ -180,7 +180,9 @@ async def run_fleet(args: argparse.Namespace, link: str) -> int:
 
 
 def _address(link: str) -> tuple[str, int]:
-    host, port = parse_link(link)[1:3]
+    scheme, host, port = parse_link(link)
+    if scheme != "udp":
+        raise FleetError(f"a fleet needs a udp:// link, not {link}")
     found = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)[0][4]
     return str(found[0]), int(found[1])
 

@@ -1,4 +1,4 @@
-"""What is measured: (a) server, (b) exchange layer, (c) soak, (d) bulk registration."""
+"""What is measured: (a) server, (b) exchange layer, (c) soak, (d) bulk registration, (e) bytes."""
 
 import platform
 import statistics
@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from msgin5g_tools.bench.link_bytes import link_bytes
 from msgin5g_tools.bench.load import BenchError, Load, Server, build_generator
 
 __all__ = ["BenchError", "measure"]
@@ -49,6 +50,7 @@ def measure(quick: bool, rounds: int, soak_s: float, progress: Callable[[str], N
         bulk = _run(server, 8, warm_s, run_s, entries=_ENTRIES)
     bulk["registrations_per_s"] = bulk["rate"] * _ENTRIES
     base = middle["aiocoap"]
+    on_link = link_bytes()
     return {
         "machine": {"python": platform.python_version(), "system": platform.platform()},
         "quick": quick,
@@ -57,7 +59,9 @@ def measure(quick: bool, rounds: int, soak_s: float, progress: Callable[[str], N
         "paced": {"offered_per_s": pace, **calm},
         "soak": soak,
         "bulk": bulk,
+        "link_bytes": on_link,
         "ratios": {
+            "link_bytes": on_link["coap"] / on_link["l3"],
             "server_rate": middle["server"]["rate"] / base["rate"],
             "server_cpu": base["cpu_us"] / middle["server"]["cpu_us"],
             "server_p99": calm["server"]["p99_us"] / calm["aiocoap"]["p99_us"],

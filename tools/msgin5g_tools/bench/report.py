@@ -56,6 +56,13 @@ def targets(result: Figures) -> list[tuple[str, str, str, bool]]:
             True,
         ),
         (
+            f"(e) bytes to register and leave: CoAP {result['link_bytes']['coap']}, "
+            f"L3 {result['link_bytes']['l3']}",
+            ">= 5 x",
+            f"{ratios['link_bytes']:.1f} x",
+            ratios["link_bytes"] >= 5,
+        ),
+        (
             "answers that were wrong",
             "0",
             str(int(bad + soak["bad"] + bulk["bad"])),

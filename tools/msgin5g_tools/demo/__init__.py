@@ -1,4 +1,4 @@
-"""`msgin5g demo`: server, gateway and three MicroPython UEs on this machine, live."""
+"""`msgin5g demo`: server, gateway and MicroPython UEs on every link on this machine, live."""
 
 import argparse
 import asyncio
@@ -7,6 +7,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+from msgin5g_tools.demo.cast import Cast
 from msgin5g_tools.demo.plain import JsonView, TextView, View
 from msgin5g_tools.demo.processes import DemoError, DemoWorld, Event
 from msgin5g_tools.demo.story import Story
@@ -15,9 +16,9 @@ from msgin5g_tools.demo.story import Story
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of `msgin5g demo`."""
     parser.description = (
-        "Start an MSGin5G Server, a Gateway and three constrained UEs (MicroPython on the Unix "
-        "port) on this machine and show who is registered and every protocol message as it "
-        "passes. Nothing is left behind; Ctrl-C ends it."
+        "Start an MSGin5G Server, a Gateway and constrained UEs (MicroPython on the Unix port) on "
+        "this machine, on UDP, serial and BLE links without hardware, and show who is registered "
+        "and every protocol message as it passes. Nothing is left behind; Ctrl-C ends it."
     )
     parser.add_argument(
         "--for",
@@ -50,17 +51,21 @@ def run(args: argparse.Namespace) -> int:
 
 
 async def _run(args: argparse.Namespace, folder: Path) -> int:
-    story = Story()
+    cast = Cast(folder, args.ues, has_radio=False)
+    story = Story({player.name: player.link for player in cast.players})
     view = _view(args.json, story)
 
     def take(event: Event) -> None:
         story.take(event)
         view.show(event)
 
-    with view:
-        await DemoWorld(folder, args.ues, args.seconds).run(take)
+    try:
+        with view:
+            await DemoWorld(cast, args.seconds).run(take)
+    finally:
+        cast.close()
     view.end(story.summary())
-    return 0 if story.everyone_registered(args.ues) else 1
+    return 0 if story.everyone_registered() else 1
 
 
 def _view(as_json: bool, story: Story) -> View:

@@ -6,17 +6,15 @@ import json
 import signal
 import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
+from msgin5g_tools.demo.cast import Cast
 from msgin5g_tools.micropython import MicroPythonMissing, ue_command, ue_environment
 
 Event = dict[str, Any]
 
 _READY_TIMEOUT_S = 15.0
 _END_TIMEOUT_S = 6.0
-_GATEWAY = "urn:example:gw:1"
-_NAMES = ("kitchen", "garden", "cellar", "attic", "barn", "gate", "pond", "roof")
 
 
 class DemoError(Exception):
@@ -24,15 +22,14 @@ class DemoError(Exception):
 
 
 class DemoWorld:
-    """One server, one gateway and some UEs with short timers, all on loopback.
+    """One server, one gateway and a `Cast` of UEs with short timers, all on this machine.
 
-    folder: where configuration and data go. seconds: how long, 0 for until cancelled. The UEs
-    stay for a while, de-register, and come back, so that every procedure is seen again and again.
+    seconds: how long, 0 for until cancelled. The UEs stay for a while, de-register, and come back,
+    so that every procedure is seen again and again.
     """
 
-    def __init__(self, folder: Path, count: int, seconds: float) -> None:
-        self._folder = folder
-        self._count = count
+    def __init__(self, cast: Cast, seconds: float) -> None:
+        self._cast = cast
         self._seconds = seconds
         self._processes: list[asyncio.subprocess.Process] = []
         self._readers: list[asyncio.Task[None]] = []
@@ -59,7 +56,7 @@ class DemoWorld:
 
     async def _start(self, take: Callable[[Event], None]) -> None:
         command = [sys.executable, "-m", "msgin5g_tools.cli"]
-        server_file, gateway_file = self._write_host_files()
+        server_file, gateway_file = self._cast.write_host_files(None)
         server = await self._spawn(
             [*command, "server", "-c", server_file, "--json", "--log-messages"], take
         )
@@ -73,9 +70,9 @@ class DemoWorld:
             take,
         )
         link = (await self._ready(gateway, "gateway"))["links"][0]
-        for number in range(self._count):
+        for player in self._cast.players:
             try:
-                argv = ue_command(self._write_ue_file(number, link))
+                argv = ue_command(self._cast.write_ue_file(player, link))
                 await self._spawn(argv, take, ue_environment())
             except MicroPythonMissing as problem:
                 raise DemoError(str(problem)) from None
@@ -140,55 +137,3 @@ class DemoWorld:
             await asyncio.wait(self._readers, timeout=1)
         for reader in self._readers:
             reader.cancel()
-
-    def _ue_id(self, number: int) -> str:
-        name = _NAMES[number % len(_NAMES)] + (
-            str(number // len(_NAMES) + 1) if number > 7 else ""
-        )
-        return f"urn:example:ue:{name}"
-
-    def _write_host_files(self) -> tuple[str, str]:
-        server = [
-            "[server]",
-            'bind = "127.0.0.1:0"',
-            'http = "127.0.0.1:0"',
-            f"data = {json.dumps(str(self._folder / 'server'))}",
-            "registration_lifetime_s = 20",
-            "[[ue]]",
-            f'ue_service_id = "{_GATEWAY}"',
-        ]
-        gateway = [
-            "[gateway]",
-            f'ue_service_id = "{_GATEWAY}"',
-            f"data = {json.dumps(str(self._folder / 'gateway'))}",
-            'links = ["udp://127.0.0.1:0"]',
-            "[bulk]",
-            "interval_s = 2.0",
-            "default_wait_s = 2.0",
-        ]
-        for number in range(self._count):
-            ue = self._ue_id(number)
-            server += ["[[ue]]", f'ue_service_id = "{ue}"', f'gateway = "{_GATEWAY}"']
-            gateway += ["[[ue]]", f'ue_service_id = "{ue}"']
-        files = self._folder / "server.toml", self._folder / "gateway.toml"
-        files[0].write_text("\n".join(server) + "\n")
-        files[1].write_text("\n".join(gateway) + "\n")
-        return str(files[0]), str(files[1])
-
-    def _write_ue_file(self, number: int, link: str) -> str:
-        file = self._folder / f"ue{number + 1}.json"
-        settings = {
-            "ue_service_id": self._ue_id(number),
-            "link": link,
-            "wait_s": 2,
-            "gateway_time_s": 12,
-            "refresh_s": 7,
-            "stay_s": 13,
-            "away_s": 4,
-            "backoff_min_s": 1,
-            "backoff_max_s": 5,
-            "state_file": str(self._folder / f"ue{number + 1}.state"),
-            "json": True,
-        }
-        file.write_text(json.dumps(settings, indent=2) + "\n")
-        return str(file)

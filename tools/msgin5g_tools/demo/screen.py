@@ -65,6 +65,7 @@ class ScreenView(View):
         table = Table(expand=True)
         for name, justify in (
             ("constrained UE", "left"),
+            ("link", "left"),
             ("state", "left"),
             ("what that means", "left"),
             ("registered", "right"),
@@ -75,6 +76,7 @@ class ScreenView(View):
         for line in story.ues.values():
             table.add_row(
                 line.ue,
+                line.link,
                 Text(line.state, style=_STYLES.get(line.state, "")),
                 line.note or _MEANING.get(line.state, ""),
                 str(line.registered),

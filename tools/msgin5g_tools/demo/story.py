@@ -11,8 +11,9 @@ _SHOWN_MESSAGES = 14
 class UeLine:
     """One UE as the table shows it."""
 
-    def __init__(self, ue: str) -> None:
+    def __init__(self, ue: str, link: str) -> None:
         self.ue = ue
+        self.link = link
         self.state = "starting"
         self.note = ""
         self.registered = 0
@@ -21,10 +22,10 @@ class UeLine:
 
 
 class Story:
-    """Everything that the events said so far, bounded."""
+    """Everything that the events said so far, bounded. links: {name of a UE: its link}."""
 
-    def __init__(self) -> None:
-        self.ues: dict[str, UeLine] = {}
+    def __init__(self, links: dict[str, str]) -> None:
+        self.ues = {ue: UeLine(ue, link) for ue, link in links.items()}
         self.messages: deque[Event] = deque(maxlen=_SHOWN_MESSAGES)
         self.counts: Counter[str] = Counter()
         self.server = "starting"
@@ -48,9 +49,9 @@ class Story:
         elif kind == "state" and role == "ue":
             self._state(event)
 
-    def everyone_registered(self, count: int) -> bool:
-        """Tell whether all `count` UEs were registered at least once."""
-        return len(self.ues) == count and all(line.registered for line in self.ues.values())
+    def everyone_registered(self) -> bool:
+        """Tell whether all UEs were registered at least once."""
+        return all(line.registered for line in self.ues.values())
 
     def summary(self) -> Event:
         """Return the closing event."""
@@ -59,6 +60,7 @@ class Story:
             "role": "demo",
             "ues": {
                 line.ue: {
+                    "link": line.link,
                     "registered": line.registered,
                     "refreshed": line.refreshed,
                     "deregistered": line.deregistered,
@@ -70,7 +72,9 @@ class Story:
         }
 
     def _state(self, event: Event) -> None:
-        line = self.ues.setdefault(str(event["ue"]), UeLine(str(event["ue"])))
+        line = self.ues.get(str(event["ue"]))
+        if line is None:
+            return
         line.state = str(event["state"])
         line.note = str(event.get("cause") or event.get("reason") or "")
         if line.state == "registered":
