@@ -118,6 +118,27 @@ KEYS = (
         _not_negative,
     ),
     Key("bulk.max_pending", int, 10_000, "most cached requests; further ones get 5.03", _positive),
+    Key(
+        "outbox.max_messages",
+        int,
+        10_000,
+        "most messages kept while the server is out of reach; further ones get 5.03",
+        _positive,
+    ),
+    Key(
+        "outbox.max_age_s",
+        float,
+        86_400.0,
+        "a message kept for so many seconds is dropped, the oldest first",
+        _positive,
+    ),
+    Key(
+        "outbox.per_second",
+        float,
+        20.0,
+        "so many kept messages leave in a second when the server is back",
+        _positive,
+    ),
 )
 
 TABLES = (

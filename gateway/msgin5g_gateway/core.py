@@ -9,12 +9,14 @@ from typing import Any
 from msgin5g import app_client, coap, gaps, l3
 from msgin5g import names as n
 from msgin5g.errors import BadMessage, UnsupportedType
+from msgin5g.jsontext import loads
 from msgin5g.registration import Request, dereg_answer, gwreg_answer, parse_request, reg_answer
 from msgin5g_gateway.askers import CoapAsker, L3Asker
 from msgin5g_gateway.bulk import BulkHandler, BulkRequest
 from msgin5g_gateway.devices import Devices
 from msgin5g_gateway.effects import Effect, Shared
 from msgin5g_gateway.forward import Forward, Forwarder
+from msgin5g_gateway.messaging import Messaging
 from msgin5g_gateway.own import OwnRegistration
 from msgin5g_gateway.store import Pending, SignUp, Store
 from msgin5g_host.config import Settings
@@ -51,6 +53,7 @@ class GatewayCore:
         self.bulk = BulkHandler(self._shared, now)
         self.forwarder = Forwarder(self._shared, self.bulk, self.own)
         self.devices = Devices(self._shared, self.forwarder)
+        self.messaging = Messaging(self._shared, self.own)
 
     def receive(
         self,
@@ -68,12 +71,19 @@ class GatewayCore:
         """
         shared = self._shared
         try:
-            if app_client.is_app_request(payload):
+            if app_client.is_app_request(payload) and not _is_message(payload):
                 self._receive_app(incoming, payload, peer, mid, now)
                 return
             if devices_only:
                 raise BadMessage(n.ORI_ADDR, "this link is for devices without an MSGin5G client")
-            request = parse_request(payload)
+            try:
+                request = parse_request(payload)
+            except UnsupportedType:
+                speaks = self._may_speak_for
+                ue = self.messaging.receive(incoming, payload, peer, token, speaks, now)
+                if ue is not None:
+                    self._note_peer(ue, peer)
+                return
             if request.service_id != shared.service_id:
                 raise BadMessage(n.MSG_IDEN, "not this service")
             if request.entries is not None:
@@ -126,9 +136,14 @@ class GatewayCore:
             # What only a gateway sends, or an answer that nobody waits for.
             shared.counters["stray L3 messages"] += 1
 
-    def link_lost(self, peer: str) -> None:
+    def receive_north(self, incoming: Any, payload: bytes, now: int) -> None:
+        """Take a POST of the server. `incoming` comes back in the "north answer" effect."""
+        self.messaging.receive_north(incoming, payload, now)
+
+    def link_lost(self, peer: str, now: int = 0) -> None:
         """The link to this peer is gone."""
         self.devices.link_lost(peer)
+        self.messaging.link_lost(peer, now)
 
     def north_answer(self, ref: Any, code: int, payload: bytes, now: int) -> None:
         """Take the server's answer to a "north" effect."""
@@ -142,6 +157,9 @@ class GatewayCore:
         elif isinstance(ref, Forward):
             self._log.message("rx", "MSGin5G-1", text, ue=ref.ue)
             self.forwarder.answered(ref, code, payload, now)
+        elif ref is not None:
+            self._log.message("rx", "MSGin5G-1", text)
+            self.messaging.north_answer(ref, code, payload, now)
 
     def north_failed(self, ref: Any, reason: str, now: int) -> None:
         """The server did not answer a "north" effect."""
@@ -151,15 +169,25 @@ class GatewayCore:
             ref.failed(reason, now)
         elif isinstance(ref, Forward):
             self.forwarder.failed(ref, reason, now)
+        elif ref is not None:
+            self.messaging.north_failed(ref, reason, now)
 
-    def south_answer(self, ref: Pending, code: int, now: int) -> None:
-        """Take a UE's answer to a "post" effect."""
-        self._log.message("rx", "MSGin5G-6", coap.code_text(code), ue=ref.ue, peer=ref.peer)
-        self.bulk.teller.acknowledged(ref, code, now)
+    def south_answer(self, ref: Any, code: int, now: int, payload: bytes = b"") -> None:
+        """Take the answer of a UE or device to a "post" effect."""
+        text = coap.code_text(code)
+        if isinstance(ref, Pending):
+            self._log.message("rx", "MSGin5G-6", text, ue=ref.ue, peer=ref.peer)
+            self.bulk.teller.acknowledged(ref, code, now)
+        else:
+            self._log.message("rx", "MSGin5G-6", text, ue=ref.ue)
+            self.messaging.south_answer(ref, code, payload, now)
 
-    def south_failed(self, ref: Pending, reason: str, now: int) -> None:
-        """A UE did not answer a "post" effect."""
-        self.bulk.teller.failed(ref, reason, now)
+    def south_failed(self, ref: Any, reason: str, now: int) -> None:
+        """A UE or device did not answer a "post" effect."""
+        if isinstance(ref, Pending):
+            self.bulk.teller.failed(ref, reason, now)
+        else:
+            self.messaging.south_failed(ref, reason, now)
 
     def poll(self, now: int) -> None:
         """Do what is due: own registration, forwarding, bulk requests, results to tell."""
@@ -167,6 +195,7 @@ class GatewayCore:
         self.forwarder.poll(now)
         self.devices.poll(now)
         self.bulk.poll(now)
+        self.messaging.poll(now)
         if now >= self._sweep_at:
             self._sweep_at = now + _SWEEP_MS
             for signup in [one for one in self._store.signups.values() if one.until_ms <= now]:
@@ -174,7 +203,9 @@ class GatewayCore:
 
     def next_deadline(self) -> int:
         """Return when `poll` is due at the latest."""
-        parts = (self.own, self.bulk, self.forwarder, self.devices)
+        if self._shared.out:
+            return 0
+        parts = (self.own, self.bulk, self.forwarder, self.devices, self.messaging)
         times = [part.next_deadline() for part in parts]
         return min([self._sweep_at, *(one for one in times if one is not None)])
 
@@ -193,7 +224,11 @@ class GatewayCore:
 
     def unanswered(self) -> list[Any]:
         """Return what `receive` got as `incoming` and neither answered nor put on disk."""
-        return self.forwarder.unanswered()
+        return self.forwarder.unanswered() + self.messaging.uplink.unanswered()
+
+    def unanswered_north(self) -> list[Any]:
+        """Return what `receive_north` got as `incoming` and did not answer."""
+        return self.messaging.downlink.unanswered()
 
     def _receive_app(self, incoming: Any, payload: bytes, peer: str, mid: int, now: int) -> None:
         """Take the CoAP form of MSGin5G-5 (Annex A.3). Raises BadMessage."""
@@ -281,3 +316,9 @@ class GatewayCore:
         else:
             payload = dereg_answer(ue, False, cause=cause)
         self._shared.answer(incoming, coap.CHANGED, payload, ue=ue, peer=peer, detail=cause)
+
+
+def _is_message(payload: bytes) -> bool:
+    """Tell whether a payload is a message of a client, whatever the text in it looks like."""
+    value = loads(payload)
+    return isinstance(value, dict) and value.get(n.MSG_TYPE) in n.OTHER_FAMILIES

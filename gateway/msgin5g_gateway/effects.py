@@ -13,6 +13,7 @@ ANSWER = "answer"
 NORTH = "north"
 POST = "post"
 FRAME = "frame"
+NORTH_ANSWER = "north answer"
 
 Effect = tuple[Any, ...]
 
@@ -59,19 +60,28 @@ class Shared:
         self.out.append((NORTH, ref, payload))
         self.log.message("tx", "MSGin5G-1", what, **fields)
 
+    def north_answer(self, incoming: Any, code: int, payload: bytes, **fields: Any) -> None:
+        """Answer a request of the server (MSGin5G-1)."""
+        self.out.append((NORTH_ANSWER, incoming, code, payload))
+        self.log.message("tx", "MSGin5G-1", coap.code_text(code), **fields)
+
     def post(
         self,
         ref: Any,
         peer: str,
         what: str,
         payload: bytes,
-        token: bytes,
+        token: bytes | None,
         mid: int | None,
-        ue: str,
+        ue: str | None,
+        iface: str = "MSGin5G-6",
     ) -> None:
-        """POST to a constrained UE (MSGin5G-6); its outcome comes back with `ref`."""
+        """POST to a constrained UE or device; its outcome comes back with `ref`.
+
+        token, mid: those to use, None for new ones.
+        """
         self.out.append((POST, ref, peer, payload, token, mid))
-        self.log.message("tx", "MSGin5G-6", what, ue=ue, peer=peer, mid=mid)
+        self.log.message("tx", iface, what, ue=ue, peer=peer, mid=mid)
 
     def server_answered(self, up: bool, reason: str = "") -> None:
         """Note whether the server can be reached; logged when it changes."""

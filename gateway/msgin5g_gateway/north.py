@@ -1,6 +1,11 @@
-"""Northbound (MSGin5G-1): POST requests to the MSGin5G Server through aiocoap."""
+"""Northbound (MSGin5G-1): POST requests to the MSGin5G Server through aiocoap, and its own to us.
+
+The server's POSTs come to the socket from which the gateway registered. One that fits a datagram
+goes straight from the exchange layer to the core, as at the server; from anybody else it is 4.03.
+"""
 
 import asyncio
+import ipaddress
 import random
 from collections.abc import Callable
 from typing import Any
@@ -8,20 +13,23 @@ from typing import Any
 from aiocoap import Code, Message, error
 
 from msgin5g import coap, gaps
-from msgin5g.exchange import Endpoint, Params
-from msgin5g_host.aiocoap_transport import RULES, create_context
+from msgin5g.exchange import REQUEST, RESPONSE, Endpoint, Incoming, Params
+from msgin5g_host.aiocoap_transport import COAP_PORT, RULES, create_context
 from msgin5g_host.clock import Clock
 from msgin5g_host.udp import UdpSocket, open_socket
 
 _MAX_DATAGRAM_BYTES = 16 * 1024
 _MAX_WAITING = 1024
+# The server has up to 16 messages under way to a gateway.
+_REMEMBERED_IDS = 64
 TIMEOUT_S = 100.0
 
 
 class North:
     """One aiocoap Context towards the server; every outcome goes to one of two callbacks.
 
-    answered(ref, code, payload) or failed(ref, reason), both on the event loop.
+    answered(ref, code, payload) or failed(ref, reason), both on the event loop. Requests of the
+    server go to requested(incoming, now), after which settle(now) runs once for a batch.
     """
 
     def __init__(
@@ -30,17 +38,29 @@ class North:
         clock: Clock,
         answered: Callable[[Any, int, bytes], None],
         failed: Callable[[Any, str], None],
+        requested: Callable[[Incoming, int], None],
+        settle: Callable[[int], None],
     ) -> None:
         self._uri = f"{server}/{gaps.PATH}"
         self._answered = answered
         self._failed = failed
         self._tasks: set[asyncio.Task[None]] = set()
-        params = Params(max_datagram_bytes=_MAX_DATAGRAM_BYTES, max_waiting=_MAX_WAITING)
+        self._requested = requested
+        self._settle = settle
+        self._is_fresh = False
+        self._server = _literal(server)
+        params = Params(
+            max_datagram_bytes=_MAX_DATAGRAM_BYTES,
+            max_waiting=_MAX_WAITING,
+            remembered_ids=_REMEMBERED_IDS,
+        )
         self.endpoint = Endpoint(random.SystemRandom().randrange, params, known=RULES)
-        self._context, transport = create_context(self.endpoint)
+        self._context, self._transport = create_context(self.endpoint)
         host = "::" if server.startswith("coap://[") else "0.0.0.0"
-        self._udp = UdpSocket(open_socket(host, 0), self.endpoint, clock, transport.on_event)
-        transport.attach(self._udp, clock.now)
+        self._udp = UdpSocket(
+            open_socket(host, 0), self.endpoint, clock, self._on_event, self._before_send
+        )
+        self._transport.attach(self._udp, clock.now)
 
     def post(self, ref: Any, payload: bytes, timeout_s: float = TIMEOUT_S) -> None:
         """Send a Confirmable POST; a payload over one block goes block by block.
@@ -50,6 +70,12 @@ class North:
         task = asyncio.create_task(self._post(ref, payload, timeout_s))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+    def respond(self, incoming: Incoming, code: int, payload: bytes, now: int) -> None:
+        """Answer a request of the server."""
+        options = b"" if code >= coap.BAD_REQUEST else None
+        self.endpoint.respond(incoming, code, payload, now, options=options)
+        asyncio.get_running_loop().call_soon(self._udp.flush)
 
     async def idle(self) -> None:
         """Wait until nothing is under way."""
@@ -76,3 +102,50 @@ class North:
             self._failed(ref, str(problem) or type(problem).__name__)
             return
         self._answered(ref, int(answer.code), answer.payload)
+
+    def _on_event(self, event: tuple[Any, ...], now: int) -> None:
+        if event[0] == RESPONSE:
+            # A name may stand for another address by now: it is the one that answers us.
+            self._server = event[1].peer[:2]
+        elif event[0] == REQUEST:
+            incoming: Incoming = event[1]
+            refusal = self._refuse(incoming)
+            if refusal is None:
+                self._is_fresh = True
+                self._requested(incoming, now)
+            else:
+                self.endpoint.respond(incoming, *refusal, now, options=b"")
+            return
+        self._transport.on_event(event, now)
+
+    def _refuse(self, incoming: Incoming) -> tuple[int, bytes] | None:
+        """Return the (code, text) that refuses a request, or None for a message of the server."""
+        message = incoming.message
+        if incoming.peer[:2] != self._server:
+            return coap.FORBIDDEN, b"not the MSGin5G Server of this gateway"
+        if message.path() != gaps.PATH:
+            return coap.NOT_FOUND, b""
+        if message.code != coap.POST:
+            return coap.METHOD_NOT_ALLOWED, b"POST is understood"
+        if any(number in (coap.BLOCK1, coap.BLOCK2) for number, _ in message.options):
+            return coap.TOO_LARGE, b"a message comes in one datagram"
+        if message.uint(coap.CONTENT_FORMAT) not in (None, coap.JSON_FORMAT):
+            return coap.UNSUPPORTED_FORMAT, b"Content-Format: 50 (application/json) is understood"
+        if message.uint(coap.ACCEPT) not in (None, coap.JSON_FORMAT):
+            return coap.NOT_ACCEPTABLE, b"Accept: answers are 50 (application/json)"
+        return None
+
+    def _before_send(self, now: int) -> None:
+        if self._is_fresh:
+            self._is_fresh = False
+            self._settle(now)
+
+
+def _literal(server: str) -> tuple[str, int] | None:
+    """Return (address, port) of coap://address:port, or None for a name."""
+    rest = server.removeprefix("coap://")
+    host, _, port = rest.rpartition(":") if ":" in rest.rpartition("]")[2] else (rest, "", "")
+    try:
+        return str(ipaddress.ip_address(host.strip("[]"))), int(port or COAP_PORT)
+    except ValueError:
+        return None

@@ -16,12 +16,18 @@ class OwnRegistration:
 
     def __init__(self, shared: Shared) -> None:
         self.registered = False
+        self.refused = False
         self._shared = shared
         self._at = 0
         self._in_flight = False
         self._failures = 0
         self._wanted: bool = shared.settings["gateway.register"]
         self._renew_from = 0
+
+    @property
+    def is_settled(self) -> bool:
+        """Tell whether the server knows of us all that it is going to know."""
+        return not self._wanted or self.registered or self.refused
 
     def next_deadline(self) -> int | None:
         """Return when `poll` is due, or None while a request is under way."""
@@ -69,6 +75,7 @@ class OwnRegistration:
         shared.server_answered(True)
         if not ok:
             self.registered = False
+            self.refused = True
             shared.counters["own_refused"] += 1
             shared.log.event("own-refused", ue=shared.gateway_id, cause=cause)
             self._at = now + _REFUSED_PAUSE_MS
@@ -76,13 +83,14 @@ class OwnRegistration:
         if not self.registered:
             shared.log.event("own-registered", ue=shared.gateway_id, lifetime_s=lifetime_s)
         self.registered = True
+        self.refused = False
         self._failures = 0
         self._at = now + (lifetime_s * 600 if lifetime_s else _DEFAULT_REFRESH_MS)
 
     def failed(self, reason: str, now: int) -> None:
         """Nobody answered."""
         self._in_flight = False
-        self.registered = False
+        self.registered = self.refused = False
         self._shared.server_answered(False, reason)
         self._at = now + self._shared.back_off_ms(self._failures, _LONGEST_PAUSE_MS)
         self._failures += 1

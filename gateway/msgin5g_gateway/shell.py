@@ -5,10 +5,11 @@ import random
 from typing import Any
 
 from msgin5g import coap, gaps
+from msgin5g.errors import CallerError
 from msgin5g.exchange import FAILED, REQUEST, RESPONSE, Incoming
 from msgin5g_gateway.core import GatewayCore
-from msgin5g_gateway.effects import ANSWER, FRAME, NORTH, Effect
-from msgin5g_gateway.forward import Forward
+from msgin5g_gateway.downlink import TOO_LARGE
+from msgin5g_gateway.effects import ANSWER, FRAME, NORTH, NORTH_ANSWER, Effect
 from msgin5g_gateway.north import TIMEOUT_S, North
 from msgin5g_gateway.south import Link, open_links
 from msgin5g_gateway.store import Store
@@ -33,7 +34,8 @@ class Gateway:
         self._timer: asyncio.TimerHandle | None = None
         self.core = self._new_core()
         self.north = North(
-            settings["gateway.server"], clock, self._north_answered, self._north_failed
+            *(settings["gateway.server"], clock, self._north_answered, self._north_failed),
+            *(self._on_north_request, self.settle),
         )
         urls, for_devices = settings["gateway.links"], settings["gateway.device_links"]
         self.links = open_links([*urls, *for_devices], clock, self)
@@ -66,7 +68,8 @@ class Gateway:
         if event[0] == REQUEST:
             self._on_request(link, event[1], now)
         elif event[0] == RESPONSE:
-            self.core.south_answer(event[1].context, event[2].code, now)
+            payload = bytes(event[2].payload)
+            self.core.south_answer(event[1].context, event[2].code, now, payload)
         elif event[0] == FAILED:
             self.core.south_failed(event[1].context, event[2], now)
             # It may have come after this batch was settled.
@@ -99,7 +102,11 @@ class Gateway:
         """Log what happened to a link."""
         self._log.event(name, **{"link": link.url, **fields})
         if name == "link-lost" and "peer" in fields:
-            self.core.link_lost(str(fields["peer"]))
+            self.core.link_lost(str(fields["peer"]), self._clock.now())
+            asyncio.get_running_loop().call_soon(lambda: self.settle(self._clock.now()))
+
+    def _on_north_request(self, incoming: Incoming, now: int) -> None:
+        self.core.receive_north(incoming, bytes(incoming.message.payload), now)
 
     def _north_answered(self, ref: Any, code: int, payload: bytes) -> None:
         now = self._clock.now()
@@ -129,9 +136,12 @@ class Gateway:
                 touched.add(link)
             elif effect[0] == NORTH:
                 ref, payload = effect[1:]
-                is_forward = isinstance(ref, Forward)
-                wait_s = max(ref.until_ms - now, 0) / 1000 if is_forward else TIMEOUT_S
+                until_ms = getattr(ref, "until_ms", None)
+                wait_s = TIMEOUT_S if until_ms is None else max(until_ms - now, 0) / 1000
                 self.north.post(ref, payload, wait_s)
+            elif effect[0] == NORTH_ANSWER:
+                incoming, code, payload = effect[1:]
+                self.north.respond(incoming, code, payload, now)
             elif effect[0] == FRAME:
                 self._send_frame(effect[1], effect[2])
             else:
@@ -146,10 +156,14 @@ class Gateway:
         for link in self.links:
             peer = link.peer(identifier)
             if peer is not None:
-                link.endpoint.request(
-                    *(peer, coap.POST, gaps.PATH, payload, now),
-                    **{"token": token, "mid": mid, "context": ref},
-                )
+                try:
+                    link.endpoint.request(
+                        *(peer, coap.POST, gaps.PATH, payload, now),
+                        **{"token": token, "mid": mid, "context": ref},
+                    )
+                except CallerError:
+                    self.core.south_failed(ref, TOO_LARGE, now)
+                    return None
                 return link
         self.core.south_failed(ref, f"no link to {identifier}", now)
         return None
@@ -167,9 +181,13 @@ class Gateway:
     def _refuse_batch(self, core: GatewayCore, reason: str, now: int) -> None:
         """The disk refused: nobody gets a promise, and memory starts again from the disk."""
         self._log.event("store-failed", reason=reason)
-        unanswered = [effect[1] for effect in core.take() if effect[0] == ANSWER]
+        effects = core.take()
+        unanswered = [effect[1] for effect in effects if effect[0] == ANSWER]
+        from_server = [effect[1] for effect in effects if effect[0] == NORTH_ANSWER]
+        text = b"the gateway cannot write to its disk, try again later"
+        for incoming in from_server + core.unanswered_north():
+            self.north.respond(incoming, coap.UNAVAILABLE, text, now)
         for link, incoming in unanswered + core.unanswered():
-            text = b"the gateway cannot write to its disk, try again later"
             link.endpoint.respond(incoming, coap.UNAVAILABLE, text, now, options=b"")
             self._flush_soon(link)
         try:

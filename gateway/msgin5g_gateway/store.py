@@ -1,4 +1,4 @@
-"""What the gateway must not forget: cached requests, sign-ups, registrations, in SQLite.
+"""What the gateway must not forget: requests, sign-ups, registrations, messages, in SQLite.
 
 Rows live in memory for reading; changes are staged and become durable together in `commit`, one
 transaction a batch (WAL, synchronous=FULL). Nothing is answered before that.
@@ -9,6 +9,7 @@ import os
 import sqlite3
 from pathlib import Path
 
+from msgin5g_gateway.message_rows import Kept, SentSet
 from msgin5g_host.folder import StoreError, lock_folder
 
 CACHED = "cached"
@@ -31,6 +32,14 @@ CREATE TABLE IF NOT EXISTS device (
     application_id INTEGER PRIMARY KEY, peer TEXT NOT NULL, registration_id BLOB NOT NULL,
     ue TEXT
 );
+CREATE TABLE IF NOT EXISTS outbox (
+    id INTEGER PRIMARY KEY, ue TEXT NOT NULL, peer TEXT NOT NULL, kind TEXT NOT NULL,
+    token BLOB NOT NULL, payload BLOB NOT NULL, message_id TEXT NOT NULL, report INTEGER NOT NULL,
+    received_ms INTEGER NOT NULL, cause TEXT
+);
+CREATE TABLE IF NOT EXISTS sent_set (
+    set_id TEXT PRIMARY KEY, ue TEXT NOT NULL, noted_ms INTEGER NOT NULL
+) WITHOUT ROWID;
 """
 
 
@@ -156,9 +165,16 @@ class Device:
         return self.application_id, self.peer, self.registration_id, self.ue
 
 
-_Row = Pending | SignUp | Registered | Device
+_Row = Pending | SignUp | Registered | Device | Kept | SentSet
 # Table: the column that holds its key.
-_KEY = {"pending": "id", "signup": "ue", "registered": "ue", "device": "application_id"}
+_KEY = {
+    "pending": "id",
+    "signup": "ue",
+    "registered": "ue",
+    "device": "application_id",
+    "outbox": "id",
+    "sent_set": "set_id",
+}
 
 
 class Store:
@@ -172,6 +188,9 @@ class Store:
         self.registered: dict[str, Registered] = {}
         self.devices: dict[int, Device] = {}
         self.device_of: dict[str, Device] = {}
+        self.outbox: dict[int, Kept] = {}
+        self.sent_sets: dict[str, SentSet] = {}
+        self.ues_at: dict[str, dict[str, None]] = {}
         self._staged: dict[tuple[str, object], _Row | None] = {}
         self._next_id = 1
         try:
@@ -191,7 +210,7 @@ class Store:
             ) from None
 
     def new_id(self) -> int:
-        """Return an unused id for a pending request."""
+        """Return an unused id for a pending request or a message."""
         self._next_id += 1
         return self._next_id - 1
 
@@ -207,11 +226,14 @@ class Store:
 
     def put_signup(self, row: SignUp) -> None:
         """Stage a sign-up."""
+        self._forget_place(row.ue)
         self.signups[row.ue] = row
+        self.ues_at.setdefault(row.peer, {})[row.ue] = None
         self._staged["signup", row.ue] = row
 
     def drop_signup(self, ue: str) -> None:
         """Stage the end of a sign-up."""
+        self._forget_place(ue)
         if self.signups.pop(ue, None) is not None:
             self._staged["signup", ue] = None
 
@@ -238,6 +260,26 @@ class Store:
             if row.ue is not None:
                 self.device_of.pop(row.ue, None)
             self._staged["device", row.application_id] = None
+
+    def put_kept(self, row: Kept) -> None:
+        """Stage a message for the outbox, new or changed."""
+        self.outbox[row.id] = row
+        self._staged["outbox", row.id] = row
+
+    def drop_kept(self, row: Kept) -> None:
+        """Stage the removal of a message from the outbox."""
+        if self.outbox.pop(row.id, None) is not None:
+            self._staged["outbox", row.id] = None
+
+    def put_sent_set(self, row: SentSet) -> None:
+        """Stage who sent a set of segments."""
+        self.sent_sets[row.set_id] = row
+        self._staged["sent_set", row.set_id] = row
+
+    def drop_sent_set(self, set_id: str) -> None:
+        """Stage the end of what is known of a set of segments."""
+        if self.sent_sets.pop(set_id, None) is not None:
+            self._staged["sent_set", set_id] = None
 
     def is_served(self, ue: str, now: int) -> bool:
         """Tell whether a UE uses the gateway: signed up, or a device that registered."""
@@ -279,13 +321,27 @@ class Store:
         os.close(self._lock)
 
     def _load(self) -> None:
-        self.pending = {
-            row[0]: Pending(*row) for row in self._db.execute("SELECT * FROM pending ORDER BY id")
-        }
-        self.signups = {row[0]: SignUp(*row) for row in self._db.execute("SELECT * FROM signup")}
-        self.registered = {
-            row[0]: Registered(*row) for row in self._db.execute("SELECT * FROM registered")
-        }
-        self.devices = {row[0]: Device(*row) for row in self._db.execute("SELECT * FROM device")}
+        rows = self._db.execute
+        self.pending = {row[0]: Pending(*row) for row in rows("SELECT * FROM pending ORDER BY id")}
+        self.signups = {row[0]: SignUp(*row) for row in rows("SELECT * FROM signup")}
+        self.registered = {row[0]: Registered(*row) for row in rows("SELECT * FROM registered")}
+        self.devices = {row[0]: Device(*row) for row in rows("SELECT * FROM device")}
         self.device_of = {row.ue: row for row in self.devices.values() if row.ue is not None}
-        self._next_id = max(self._next_id, max(self.pending, default=0) + 1)
+        self.outbox = {row[0]: Kept(*row) for row in rows("SELECT * FROM outbox ORDER BY id")}
+        self.sent_sets = {
+            row[0]: SentSet(*row) for row in rows("SELECT * FROM sent_set ORDER BY noted_ms")
+        }
+        self.ues_at = {}
+        for signup in self.signups.values():
+            self.ues_at.setdefault(signup.peer, {})[signup.ue] = None
+        last = max(max(self.pending, default=0), max(self.outbox, default=0))
+        self._next_id = max(self._next_id, last + 1)
+
+    def _forget_place(self, ue: str) -> None:
+        """Who has signed up is known by place as well."""
+        signup = self.signups.get(ue)
+        if signup is not None:
+            at = self.ues_at[signup.peer]
+            del at[ue]
+            if not at:
+                del self.ues_at[signup.peer]

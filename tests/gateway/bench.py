@@ -3,16 +3,29 @@
 import io
 import json
 import random
+import uuid
 
 from msgin5g import coap
+from msgin5g import message as builders
 from msgin5g import registration as messages
 from msgin5g_gateway.core import GatewayCore
-from msgin5g_gateway.effects import ANSWER, FRAME, NORTH
+from msgin5g_gateway.effects import ANSWER, FRAME, NORTH, NORTH_ANSWER
 from msgin5g_gateway.store import Store
 from msgin5g_host.log import EventLog
 from tests.world import SERVICE, gateway_settings, ue_id
 
-__all__ = ["SERVICE", "Bench", "body", "dereg", "gwreg", "reg", "ue_id"]
+__all__ = [
+    "SERVICE",
+    "Bench",
+    "body",
+    "dereg",
+    "gwreg",
+    "imdn",
+    "make_id",
+    "msg",
+    "reg",
+    "ue_id",
+]
 
 
 def body(payload):
@@ -31,20 +44,57 @@ def dereg(number, urgent=False, wait_s=None):
     return messages.dereg(ue_id(number), SERVICE, urgent, wait_s)
 
 
+def make_id(number):
+    """A Message ID."""
+    return str(uuid.UUID(int=number))
+
+
+def _address(one):
+    """A number is a UE's, a text any Service ID, a pair what it says."""
+    if isinstance(one, tuple):
+        return one
+    return "UE", ue_id(one) if isinstance(one, int) else one
+
+
+def msg(origin=1, to=2, number=1, payload="hello", segment=None, **more):
+    """MSG; segment: (set identifier, number, total)."""
+    message = builders.Message()
+    message.origin, message.destination = _address(origin), _address(to)
+    message.message_id = make_id(number)
+    message.payload = payload
+    if segment:
+        message.segment = builders.Segment(*segment, segment[1] == segment[2])
+    for key, value in more.items():
+        setattr(message, key, value)
+    return builders.msg(SERVICE, message)
+
+
+def imdn(origin=2, to=1, number=1, status="success", **more):
+    message = builders.Message()
+    message.origin, message.destination = _address(origin), _address(to)
+    message.message_id, message.status = make_id(number), status
+    for key, value in more.items():
+        setattr(message, key, value)
+    return builders.imdn(SERVICE, message)
+
+
 class Bench:
     """`count` UEs, signed up (unless sign_up is False) at a gateway that is not registered.
 
     After each step `answers` holds what UEs were answered, `north` what went to the server,
-    `posts` what was posted to UEs and `frames` what L3 messages went to devices, oldest first,
-    until the test takes it away.
+    `told` what the server was answered, `posts` what was posted to UEs and `frames` what L3
+    messages went to devices, oldest first, until the test takes it away.
     """
 
-    def __init__(self, folder, count=3, bulk=None, sign_up=True, **settings):
+    def __init__(self, folder, count=3, bulk=None, sign_up=True, outbox=None, **settings):
         ues = [ue_id(number) for number in range(1, count + 1)]
         settings = {"register": False, **settings}
         self.settings = gateway_settings(str(folder), ues, bulk, **settings)
+        self.settings.values.update(
+            {f"outbox.{key}": value for key, value in (outbox or {}).items()}
+        )
         self.now = 1_000_000
-        self.answers, self.north, self.posts, self.frames = [], [], [], []
+        self._clear()
         self._number = 0
         self.open()
         if sign_up:
@@ -65,8 +115,11 @@ class Bench:
     def crash(self):
         """kill -9: what is not on disk is gone, what is under way as well."""
         self.store.close()
-        self.answers, self.north, self.posts, self.frames = [], [], [], []
+        self._clear()
         self.open()
+
+    def _clear(self):
+        self.answers, self.north, self.posts, self.frames, self.told = [], [], [], [], []
 
     def close(self):
         self.store.close()
@@ -81,6 +134,8 @@ class Bench:
                 self.north.append(effect[1:])
             elif effect[0] == FRAME:
                 self.frames.append(effect[1:])
+            elif effect[0] == NORTH_ANSWER:
+                self.told.append(effect[1:])
             else:
                 self.posts.append(effect[1:])
 
@@ -99,6 +154,17 @@ class Bench:
         self.settle()
         assert all(to == peer for to, _ in self.frames)
         return self.frames[-1][1] if self.frames else None
+
+    def receive_north(self, payload):
+        """A POST of the server; returns what it is answered at once, (code, payload) or None."""
+        self._number += 1
+        self.core.receive_north(self._number, payload, self.now)
+        self.settle()
+        return self.told_to(self._number)
+
+    def told_to(self, incoming):
+        """What a request of the server was answered; incoming: its number, counted from 1."""
+        return next(((code, data) for one, code, data in self.told if one == incoming), None)
 
     def answer_to(self, incoming):
         """What a request was answered; incoming: its number, counted from 1."""
@@ -126,6 +192,12 @@ class Bench:
         """The oldest request to the server: (ref, JSON)."""
         ref, payload = self.north.pop(0)
         return ref, body(payload)
+
+    def server_takes(self, code=coap.CHANGED, payload=b""):
+        """Answer the oldest request to the server; returns its JSON."""
+        ref, request = self.take_north()
+        self.server(ref, payload, code)
+        return request
 
     def server(self, ref, payload, code=coap.CREATED):
         self.core.north_answer(ref, code, payload, self.now)
@@ -165,8 +237,8 @@ class Bench:
         ref, peer, payload, token, mid = self.posts.pop(0)
         return ref, peer, body(payload), token, mid
 
-    def ue_answers(self, ref, code=coap.CHANGED):
-        self.core.south_answer(ref, code, self.now)
+    def ue_answers(self, ref, code=coap.CHANGED, payload=b""):
+        self.core.south_answer(ref, code, self.now, payload)
         self.settle()
 
     def ue_fails(self, ref, reason="timeout"):

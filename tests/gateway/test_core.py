@@ -129,7 +129,7 @@ def test_an_absent_urgent_tag_is_what_the_policy_says(tmp_path, make, policy, fo
         (messages.bulk_dereg(ue_id(1), SERVICE, [dereg(1)]), "no bulk"),
         (messages.regresp(ue_id(1), SERVICE, True), "REGRESP"),
         (messages.deregresp(ue_id(1), SERVICE, True), "DEREGRESP"),
-        (reg(1).replace(b'"REG"', b'"MSG"'), "MSG is not supported"),
+        (reg(1).replace(b'"REG"', b'"MSG"'), "msgId: missing"),
         (reg(1).replace(b'"REG"', b'"XYZ"'), "msgType"),
     ],
 )

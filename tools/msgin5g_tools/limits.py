@@ -6,9 +6,13 @@ python -m msgin5g_tools.limits
 from msgin5g.limits import LIMITS
 from msgin5g_gateway.core import MAX_SIGNUPS
 from msgin5g_gateway.devices import MAX_ASKERS, MAX_DEVICES, MAX_GONE
+from msgin5g_gateway.downlink import MAX_DELIVERIES, MAX_DELIVERIES_OF_ONE
 from msgin5g_gateway.forward import MAX_FORWARDS
+from msgin5g_gateway.messaging import MAX_TOKENS
 from msgin5g_gateway.refresh import MAX_REGISTERED
+from msgin5g_gateway.sets import MAX_RECEIVED_SETS, MAX_SENT_SETS
 from msgin5g_gateway.throttle import MAX_GUESSERS
+from msgin5g_gateway.uplink import MAX_RELAYS, MAX_RELAYS_OF_ONE
 from msgin5g_server.blockwise import MAX_TRANSFER_BYTES, MAX_TRANSFERS
 from msgin5g_server.coap import MAX_DATAGRAM_BYTES
 from msgin5g_server.collecting import MAX_SET_BYTES, MAX_SETS
@@ -36,6 +40,24 @@ def rows() -> list[tuple[str, int, str, str]]:
         ("gateway MAX_GONE", MAX_GONE, "devices that left", "a repeated request is refused"),
         ("gateway MAX_GUESSERS", MAX_GUESSERS, "wrong credentials' senders", "the oldest goes"),
         ("gateway bulk.max_pending", 10_000, "cached requests", "answered 5.03, not kept"),
+        ("gateway MAX_RELAYS", MAX_RELAYS, "messages at the server", "answered 5.03"),
+        ("gateway MAX_RELAYS_OF_ONE", MAX_RELAYS_OF_ONE, "messages a UE", "answered 5.03"),
+        ("gateway MAX_DELIVERIES", MAX_DELIVERIES, "messages to all UEs", "answered 5.03"),
+        (
+            "gateway MAX_DELIVERIES_OF_ONE",
+            MAX_DELIVERIES_OF_ONE,
+            "messages to a UE",
+            "answered 5.03",
+        ),
+        ("gateway MAX_SENT_SETS", MAX_SENT_SETS, "senders of segments", "the oldest is forgotten"),
+        (
+            "gateway MAX_RECEIVED_SETS",
+            MAX_RECEIVED_SETS,
+            "receivers of segments",
+            "the oldest is forgotten",
+        ),
+        ("gateway MAX_TOKENS", MAX_TOKENS, "Tokens for MSGRESP", "the oldest is forgotten"),
+        ("gateway outbox.max_messages", 10_000, "kept messages", "answered 5.03, not kept"),
         ("server datagram", MAX_DATAGRAM_BYTES, "bytes", "answered 4.13; larger ones in blocks"),
         ("server MAX_TRANSFERS", MAX_TRANSFERS, "block-wise transfers", "the idlest is dropped"),
         ("server MAX_TRANSFER_BYTES", MAX_TRANSFER_BYTES, "bytes in blocks", "answered 4.13"),
