@@ -3,8 +3,10 @@
 import contextlib
 import select
 import socket
+import sys
 import threading
 
+from tests.processes import Process
 from tests.serial_cable import Cable, Port
 
 _DEADLINE_S = 10.0
@@ -15,6 +17,7 @@ class UdpMedium:
 
     def __init__(self, folder):
         self.gateway_link = "udp://127.0.0.1:0"
+        self.environment = {}
         self._near = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._far = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         for sock in (self._near, self._far):
@@ -68,6 +71,7 @@ class SerialMedium:
         self._one, self._other = Port(folder / "ttyGW"), Port(folder / "ttyUE")
         self._cable = Cable(self._one, self._other, rate, seed)
         self.gateway_link, self.ue_link = self._one.url, self._other.url
+        self.environment = {}
 
     def join(self, gateway_url):
         """Nothing to do: the cable is there."""
@@ -88,3 +92,33 @@ class SerialMedium:
 
     def close(self):
         self._cable.close()
+
+
+class BleMedium:
+    """The virtual radio; cut means that it is off the air, with all connections."""
+
+    def __init__(self, folder, loss=0.0, seed=1):
+        self._path = str(folder / "air")
+        self._options = ["--loss", str(loss), "--seed", str(seed)]
+        self.gateway_link = "ble://?backend=msgin5g_tools.radio.bleak_backend"
+        self.ue_link = "ble://?interval_ms=20"
+        # For the gateway, and for the UE besides where its `bluetooth` module is.
+        self.environment = {"MSGIN5G_AIR": self._path}
+        self._process = None
+        self.mend()
+
+    def join(self, gateway_url):
+        """Nothing to do: both sides find the radio by its path."""
+
+    def cut(self):
+        self._process.kill()
+        self._process = None
+
+    def mend(self):
+        argv = [sys.executable, "-m", "msgin5g_tools.radio.air", "--path", self._path]
+        self._process = Process([*argv, *self._options])
+        self._process.wait_for("ready")
+
+    def close(self):
+        if self._process is not None:
+            self._process.stop()

@@ -78,10 +78,10 @@ class Process:
         return code
 
 
-def msgin5g(*arguments):
+def msgin5g(*arguments, environment=None):
     """Start `msgin5g ARGUMENTS`."""
     argv = [sys.executable, "-m", "msgin5g_tools.cli", *map(str, arguments)]
-    return Process(argv, {**os.environ, "PYTHONUNBUFFERED": "1"})
+    return Process(argv, {**os.environ, "PYTHONUNBUFFERED": "1", **(environment or {})})
 
 
 class Stack:
@@ -100,6 +100,7 @@ class Stack:
         self.coap = self.http = "127.0.0.1:0"
         self.link = "udp://127.0.0.1:0"
         self.server = self.gateway = None
+        self.environment = {}
         self.ues = []
 
     def start_server(self):
@@ -117,6 +118,7 @@ class Stack:
             *("gateway", "-c", self.folder / "gateway.toml", "--json", "--log-messages"),
             *("--data", self.folder / "gateway", "--server", f"coap://{self.coap}"),
             *("--link", self.link, *self._gateway_extra),
+            environment=self.environment,
         )
         self.link = self.gateway.wait_for("ready")["links"][0]
         return self.gateway

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from msgin5g_host.ble_url import parse_ble
 from msgin5g_host.serial_url import parse_serial
 
 _PREFIX = "MSGIN5G_"
@@ -202,15 +203,17 @@ def parse_address(text: str) -> tuple[str, int]:
 def parse_link(url: str) -> tuple[str, str, int]:
     """Return (scheme, place, number) of a link. Raises ValueError.
 
-    udp://127.0.0.1:65402: host and port; serial:///dev/ttyACM0?baud=115200: path and baud rate.
+    udp://127.0.0.1:65402: host and port; serial:///dev/ttyACM0?baud=115200: path and baud rate;
+    ble://hci0?slots=5: adapter and slots.
     """
     scheme, separator, rest = url.partition("://")
     if scheme == "ble" and separator:
-        raise ValueError(f"{scheme} links are not available in this version; use udp://host:port")
+        ble = parse_ble(url)
+        return scheme, ble.adapter, ble.slots
     if scheme == "serial" and separator:
         return (scheme, *parse_serial(url)[:2])
     if scheme != "udp" or not separator:
-        raise ValueError(f"a link is udp://host:port or serial:///dev/NAME, not {url!r}")
+        raise ValueError(f"a link is udp://host:port, serial:///dev/NAME or ble://, not {url!r}")
     return (scheme, *parse_address(rest))
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from msgin5g_tools.micropython import micropython_path, ue_environment
-from tests.media import SerialMedium, UdpMedium
+from tests.media import BleMedium, SerialMedium, UdpMedium
 from tests.processes import Process, Stack
 
 SCENARIO = Path(__file__).parent.parent / "scenarios" / "links.py"
@@ -34,6 +34,7 @@ def run(folder, medium, mode):
     with (folder / "gateway.toml").open("a") as file:
         file.write(DEVICES)
     stack.link = medium.gateway_link
+    stack.environment = medium.environment
     file = folder / "ue.json"
     config = {
         "link": medium.ue_link,
@@ -52,7 +53,7 @@ def run(folder, medium, mode):
         stack.start_gateway()
         medium.join(stack.link)
         argv = [micropython_path(), "-X", "heapsize=200k", str(SCENARIO), str(file)]
-        ue = Process(argv, ue_environment())
+        ue = Process(argv, ue_environment(medium.environment.get("MSGIN5G_AIR", "")))
         for step in STEPS:
             ue.wait_for("step", 60, step=step)
             if step == "cut":
@@ -69,7 +70,7 @@ def run(folder, medium, mode):
 
 
 @pytest.mark.parametrize("mode", MODES)
-@pytest.mark.parametrize("make", [UdpMedium, SerialMedium])
+@pytest.mark.parametrize("make", [UdpMedium, SerialMedium, BleMedium])
 def test_one_life_on_every_link(tmp_path, make, mode):
     server, _, _ = run(tmp_path, make(tmp_path), mode)
     told = [one["event"] for one in server if one.get("ue") == UE]

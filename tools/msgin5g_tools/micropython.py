@@ -9,6 +9,7 @@ import msgin5g
 import ue
 
 _HEAP = "200k"
+_RADIO = Path(__file__).parent / "radio" / "micropython"
 
 
 class MicroPythonMissing(Exception):
@@ -35,7 +36,14 @@ def ue_command(config_file: str, heap: str = _HEAP) -> list[str]:
     return [micropython_path(), "-X", f"heapsize={heap}", "-m", "ue.main", config_file]
 
 
-def ue_environment() -> dict[str, str]:
-    """Return the environment in which MicroPython finds the firmware and the protocol core."""
+def ue_environment(air: str = "") -> dict[str, str]:
+    """Return the environment in which MicroPython finds the firmware and the protocol core.
+
+    air: the socket of a virtual radio (`msgin5g_tools.radio`), which then is its `bluetooth`.
+    """
     roots = [str(Path(package.__file__ or "").parent.parent) for package in (msgin5g, ue)]
-    return {**os.environ, "MICROPYPATH": ":".join([*dict.fromkeys(roots), ".frozen"])}
+    environment = dict(os.environ)
+    if air:
+        roots.append(str(_RADIO))
+        environment["MSGIN5G_AIR"] = air
+    return {**environment, "MICROPYPATH": ":".join([*dict.fromkeys(roots), ".frozen"])}
