@@ -21,6 +21,8 @@ MAX_REMEMBERED = 200
 PAUSE_MIN_S = 0.5
 PAUSE_MAX_S = 30.0
 _CONNECT_S = 15.0
+# A scan does not say when its adapter has gone; the next one does.
+_SCAN_S = 5.0
 
 
 class BleCarrier:
@@ -134,7 +136,7 @@ class BleCarrier:
         )
         await scanner.start()
         try:
-            return await asyncio.wait_for(found, PAUSE_MAX_S)
+            return await asyncio.wait_for(found, _SCAN_S)
         except TimeoutError:
             return None
         finally:

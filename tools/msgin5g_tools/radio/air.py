@@ -137,14 +137,14 @@ class Air:
         address = f"C4:00:00:00:{self._addresses >> 8 & 255:02X}:{self._addresses & 255:02X}"
         controller = self._controller(f"peripheral {self._addresses}", "00:00:00:00:00:00")
         peripheral = Peripheral(controller, address, reader, writer)
-        try:
+        # A cancelled handler is an error to asyncio's streams, and no news to us.
+        with contextlib.suppress(asyncio.CancelledError):
             await peripheral.run()
-        finally:
             writer.close()
             # A process that was killed leaves its peers in the dark for a while.
             await asyncio.sleep(0 if peripheral.said_goodbye else SUPERVISION_S)
-            self.ether.drop(controller)
-            self.ether.remove_controller(controller)
+        self.ether.drop(controller)
+        self.ether.remove_controller(controller)
 
     def _keep(self, task: "asyncio.Task[None]") -> None:
         self._tasks.add(task)

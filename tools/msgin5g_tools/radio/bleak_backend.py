@@ -7,6 +7,7 @@ adapter; if the radio goes away they fail as on BlueZ, and work again when it is
 """
 
 import asyncio
+import logging
 import os
 from collections.abc import Callable
 from typing import Any
@@ -22,6 +23,9 @@ from bumble.core import AdvertisingData
 from bumble.device import Device, DeviceConfiguration, Peer
 from bumble.hci import Address
 from bumble.transport import open_transport
+
+# Its warnings are about radios that come and go, which is what this one is for.
+logging.getLogger("bumble").setLevel(logging.CRITICAL)
 
 _ADDRESS = "AA:00:00:00:00:01"
 _ANSWER_S = 5.0
