@@ -4,9 +4,11 @@ import json
 import random
 from pathlib import Path
 
+import pytest
+
 from msgin5g.serial_framing import Deframer, encode
 from msgin5g_tools.micropython import micropython_path, ue_environment
-from tests.media import SerialMedium
+from tests.media import BleMedium, SerialMedium
 from tests.processes import Process, Stack
 from tests.wire import Wire
 from tests.world import World
@@ -59,12 +61,16 @@ def test_at_1_percent_of_damaged_bytes_100_ues_register_and_leave(tmp_path):
     world.close()
 
 
-def test_at_1_percent_of_damaged_bytes_on_a_real_line_100_registrations_complete(tmp_path):
-    medium = SerialMedium(tmp_path, rate=0.01)
+@pytest.mark.parametrize(
+    ("make", "options"), [(SerialMedium, {"rate": 0.01}), (BleMedium, {"loss": 0.1})]
+)
+def test_100_registrations_complete_on_a_bad_link(tmp_path, make, options):
+    medium = make(tmp_path, **options)
     stack = Stack(tmp_path)
     with (tmp_path / "gateway.toml").open("a") as file:
         file.write(DEVICES)
     stack.link = medium.gateway_link
+    stack.environment = medium.environment
     config = {"mode": "l3", "application_id": 1, "credential": "s3cret", "link": medium.ue_link}
     config |= {"ack_timeout_ms": 30, "max_retransmit": 8}
     file = tmp_path / "ue.json"
@@ -74,10 +80,11 @@ def test_at_1_percent_of_damaged_bytes_on_a_real_line_100_registrations_complete
         stack.start_server()
         stack.start_gateway()
         argv = [micropython_path(), "-X", "heapsize=200k", str(HUNDRED), str(file), "100"]
-        ue = Process(argv, ue_environment())
+        ue = Process(argv, ue_environment(medium.environment.get("MSGIN5G_AIR", "")))
         done = ue.wait_for("done", 100)
         assert done["counters"]["registrations"] == 100
-        assert medium.damaged > 20
+        if make is SerialMedium:
+            assert medium.damaged > 20
     finally:
         if ue is not None:
             ue.kill()

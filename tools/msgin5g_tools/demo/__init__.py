@@ -51,7 +51,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 async def _run(args: argparse.Namespace, folder: Path) -> int:
-    cast = Cast(folder, args.ues, has_radio=False)
+    cast = Cast(folder, args.ues)
     story = Story({player.name: player.link for player in cast.players})
     view = _view(args.json, story)
 

@@ -12,6 +12,7 @@ _LINKS = ("udp", "serial", "ble")
 _METER = 4660
 _METER_UE = "urn:example:ue:meter"
 _CREDENTIAL = "s3cret"
+_RADIO_LINK = "ble://?backend=msgin5g_tools.radio.bleak_backend"
 
 
 @dataclass
@@ -28,19 +29,18 @@ class Cast:
     """`count` UEs with an MSGin5G client, the first three on one link each, the others on UDP,
     and a meter without a client that speaks L3 over a second cable.
 
-    folder: where configuration, data and the serial ports go. has_radio: False puts UDP in BLE's
-    place.
+    folder: where configuration, data, serial ports and the radio's socket go. air: the socket of
+    the virtual radio, "" if nobody is on BLE.
     """
 
-    def __init__(self, folder: Path, count: int, has_radio: bool) -> None:
+    def __init__(self, folder: Path, count: int) -> None:
         self._folder = folder
+        self.air = str(folder / "air") if count > _LINKS.index("ble") else ""
         self._cables: list[Cable] = []
         self._gateway_ports: list[Port] = []
         self.players: list[Player] = []
         for number in range(count):
             link = _LINKS[number] if number < len(_LINKS) else "udp"
-            if link == "ble" and not has_radio:
-                link = "udp"
             ue = f"urn:example:ue:{_name(number)}"
             settings: dict[str, object] = {"ue_service_id": ue, "wait_s": 2, "gateway_time_s": 12}
             self._join(Player(ue, link, settings))
@@ -51,17 +51,17 @@ class Cast:
         }
         self._join(Player(f"application:{_METER}", "serial", meter))
 
-    def links(self, radio: str | None) -> list[str]:
-        """Return the gateway's links. radio: the URL of its BLE link, or None."""
+    def links(self) -> list[str]:
+        """Return the gateway's links."""
         links = ["udp://127.0.0.1:0", *(port.url for port in self._gateway_ports)]
-        return [*links, radio] if radio else links
+        return [*links, _RADIO_LINK] if self.air else links
 
     def close(self) -> None:
         """Take the cables away."""
         for cable in self._cables:
             cable.close()
 
-    def write_host_files(self, radio: str | None) -> tuple[str, str]:
+    def write_host_files(self) -> tuple[str, str]:
         """Write server.toml and gateway.toml; returns their paths."""
         server = [
             "[server]",
@@ -76,7 +76,7 @@ class Cast:
             "[gateway]",
             f'ue_service_id = "{GATEWAY}"',
             f"data = {json.dumps(str(self._folder / 'gateway'))}",
-            f"links = {json.dumps(self.links(radio))}",
+            f"links = {json.dumps(self.links())}",
             "[bulk]",
             "interval_s = 2.0",
             "default_wait_s = 2.0",
@@ -105,7 +105,7 @@ class Cast:
         elif player.port is not None:
             link = player.port.url
         else:
-            link = f"ble://?name={name}"
+            link = f"ble://?name={name}&interval_ms=50"
         settings = {
             "link": link,
             "refresh_s": 7,

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import os
 import signal
 import sys
 from collections.abc import Callable
@@ -33,6 +34,7 @@ class DemoWorld:
         self._seconds = seconds
         self._processes: list[asyncio.subprocess.Process] = []
         self._readers: list[asyncio.Task[None]] = []
+        self._radio: asyncio.subprocess.Process | None = None
 
     async def run(self, take: Callable[[Event], None]) -> None:
         """Run until the time is over, Ctrl-C, or a process dies; `take` gets every event."""
@@ -56,7 +58,8 @@ class DemoWorld:
 
     async def _start(self, take: Callable[[Event], None]) -> None:
         command = [sys.executable, "-m", "msgin5g_tools.cli"]
-        server_file, gateway_file = self._cast.write_host_files(None)
+        environment = await self._start_radio(take)
+        server_file, gateway_file = self._cast.write_host_files()
         server = await self._spawn(
             [*command, "server", "-c", server_file, "--json", "--log-messages"], take
         )
@@ -68,14 +71,25 @@ class DemoWorld:
                 *("--server", f"coap://{ready['coap']}"),
             ],
             take,
+            {**os.environ, **environment},
         )
         link = (await self._ready(gateway, "gateway"))["links"][0]
         for player in self._cast.players:
             try:
                 argv = ue_command(self._cast.write_ue_file(player, link))
-                await self._spawn(argv, take, ue_environment())
+                await self._spawn(argv, take, ue_environment(self._cast.air))
             except MicroPythonMissing as problem:
                 raise DemoError(str(problem)) from None
+
+    async def _start_radio(self, take: Callable[[Event], None]) -> dict[str, str]:
+        """Put the virtual radio on the air, if somebody is on it; returns the environment."""
+        if not self._cast.air:
+            return {}
+        argv = [sys.executable, "-m", "msgin5g_tools.radio.air", "--path", self._cast.air]
+        radio = await self._spawn(argv, take)
+        await self._ready(radio, "virtual radio")
+        self._radio = self._processes.pop()
+        return {"MSGIN5G_AIR": self._cast.air}
 
     async def _spawn(
         self,
@@ -121,7 +135,8 @@ class DemoWorld:
 
     async def _end(self) -> None:
         # The UEs first, then the gateway, then the server: each can still say goodbye.
-        for group in (self._processes[2:], self._processes[1:2], self._processes[:1]):
+        radio = [self._radio] if self._radio else []
+        for group in (self._processes[2:], self._processes[1:2], self._processes[:1], radio):
             for process in group:
                 with contextlib.suppress(ProcessLookupError):
                     process.send_signal(signal.SIGTERM)
