@@ -4,7 +4,7 @@ The attributes are those of `l3.L3Message` where both forms have them: Message I
 IDs are bytes, an Application ID is a number, a payload is bytes.
 """
 
-from binascii import a2b_base64, b2a_base64, hexlify, unhexlify
+from binascii import hexlify, unhexlify
 
 from msgin5g import checks, gaps
 from msgin5g import names as n
@@ -21,6 +21,7 @@ from msgin5g.l3 import (
 )
 from msgin5g.limits import MAX_PAYLOAD_BYTES, MAX_URI_BYTES
 from msgin5g.message import uuid
+from msgin5g.octets import from_text, to_text, uuid_text
 
 _TARGET_TYPES = (n.UE, n.AS, n.GROUP)
 _PRIORITIES = ("LOW", "MEDIUM", "HIGH")
@@ -212,35 +213,6 @@ def sending_response(success, reason=None):
 def received_response(success, reason=None):
     """Build MESSAGE RECEIVED RESPONSE, the payload of a 2.05."""
     return _response(MESSAGE_RECEIVED_RESPONSE, success, reason)
-
-
-def to_text(data):
-    """Return octets as the text of a JSON string (GAP 7.3.4.1)."""
-    try:
-        text = bytes(data).decode()
-        if not text.startswith(gaps.BINARY_PREFIX) and "\x00" not in text:
-            return text
-    except UnicodeError:
-        pass
-    return gaps.BINARY_PREFIX + b2a_base64(data).decode().replace("\n", "")
-
-
-def from_text(text, key=n.PAYLOAD):
-    """Return the octets of a JSON string. Raises BadMessage."""
-    if not text.startswith(gaps.BINARY_PREFIX):
-        return text.encode()
-    try:
-        return a2b_base64(text[len(gaps.BINARY_PREFIX) :])
-    except ValueError:
-        raise BadMessage(key, "base64 is wanted after %s" % gaps.BINARY_PREFIX)
-
-
-def uuid_text(data):
-    """Return the text form of a UUID of 16 bytes."""
-    if len(data) != 16:
-        raise CallerError("a Message ID has 16 bytes")
-    text = hexlify(data).decode()
-    return "-".join((text[:8], text[8:12], text[12:16], text[16:20], text[20:]))
 
 
 def uuid_bytes(text, key=n.MSG_ID):
