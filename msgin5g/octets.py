@@ -15,7 +15,7 @@ def to_text(data):
             return text
     except UnicodeError:
         pass
-    return gaps.BINARY_PREFIX + b2a_base64(data).decode().replace("\n", "")
+    return _to_base64(data)
 
 
 def from_text(text, key=n.PAYLOAD):
@@ -23,9 +23,13 @@ def from_text(text, key=n.PAYLOAD):
     if not text.startswith(gaps.BINARY_PREFIX):
         return text.encode()
     try:
-        return a2b_base64(text[len(gaps.BINARY_PREFIX) :])
+        data = a2b_base64(text[len(gaps.BINARY_PREFIX) :])
+        # Readers differ in what they skip; one form is taken.
+        if _to_base64(data) == text:
+            return data
     except ValueError:
-        raise BadMessage(key, "base64 is wanted after %s" % gaps.BINARY_PREFIX)
+        pass
+    raise BadMessage(key, "base64 is wanted after %s" % gaps.BINARY_PREFIX)
 
 
 def uuid_text(data):
@@ -34,3 +38,7 @@ def uuid_text(data):
         raise CallerError("a Message ID has 16 bytes")
     text = hexlify(data).decode()
     return "-".join((text[:8], text[8:12], text[12:16], text[16:20], text[20:]))
+
+
+def _to_base64(data):
+    return gaps.BINARY_PREFIX + b2a_base64(data).decode().replace("\n", "")

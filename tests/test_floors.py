@@ -34,7 +34,8 @@ THIRD_PARTY = {
     "ue": set(),
     "msgin5g_gateway": {"aiocoap", "serial"},
     "msgin5g_server": {"aiocoap", "aiohttp"},
-    "msgin5g_tools": {"aiocoap", "aiohttp", "rich"},
+    # micropython: what runs on it, such as the virtual radio's `bluetooth`.
+    "msgin5g_tools": {"aiocoap", "aiohttp", "bleak", "bumble", "micropython", "rich"},
 }
 CORE_LIBRARY = {"binascii", "json", "micropython", "struct"}
 BOARD_LIBRARY = CORE_LIBRARY | {

@@ -19,6 +19,8 @@ from msgin5g.ble_framing import (
 # As many as two frames of the largest size in the smallest values.
 MAX_QUEUED_VALUES = 160
 _WRITE_S = 10.0
+# Values without an answer in a row; the next one is written with one, which a busy device delays.
+_WINDOW = 8
 _MAX_VALUE_BYTES = 244
 
 
@@ -82,12 +84,15 @@ class BlePeer:
             self._on_frame(frame)
 
     async def _write(self) -> None:
+        count = 0
         while True:
             while self._queue:
                 value = self._queue.pop(0)
+                count += 1
+                answered = count % _WINDOW == 0
                 try:
                     async with asyncio.timeout(_WRITE_S):
-                        await self._client.write_gatt_char(WRITE_UUID, value, response=False)
+                        await self._client.write_gatt_char(WRITE_UUID, value, response=answered)
                 except Exception as problem:
                     # The rest of the frame is of no use; a lost connection is told elsewhere.
                     self._counters["write_failures"] += 1

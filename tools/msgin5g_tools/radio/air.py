@@ -104,6 +104,9 @@ class Air:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         if self._central is not None:
+            connection = getattr(self._central.sink, "transport", None)
+            if connection is not None:
+                connection.close()
             await self._central.close()
         for path in (self.path, self.path + ".hci"):
             with contextlib.suppress(FileNotFoundError):
@@ -140,9 +143,9 @@ class Air:
         # A cancelled handler is an error to asyncio's streams, and no news to us.
         with contextlib.suppress(asyncio.CancelledError):
             await peripheral.run()
-            writer.close()
             # A process that was killed leaves its peers in the dark for a while.
             await asyncio.sleep(0 if peripheral.said_goodbye else SUPERVISION_S)
+        writer.close()
         self.ether.drop(controller)
         self.ether.remove_controller(controller)
 

@@ -65,6 +65,14 @@ class _Adapter:
         """Tell whether this is the device of the radio that is there now."""
         return device is self._device
 
+    async def close(self) -> None:
+        """Let the radio go."""
+        if self._watcher is not None:
+            self._watcher.cancel()
+        if self._device is not None:
+            self._device = None
+            await self._transport.close()
+
     async def _open(self) -> Any:
         path = os.environ.get("MSGIN5G_AIR")
         if not path:
@@ -293,6 +301,13 @@ class VirtualClient(BaseBleakClient):
             raise
         except Exception as problem:
             raise BleakError(f"{type(problem).__name__}: {problem}") from problem
+
+
+async def close() -> None:
+    """Let the adapter of this event loop go."""
+    adapter = _adapters.pop(asyncio.get_running_loop(), None)
+    if adapter is not None:
+        await adapter.close()
 
 
 async def _in_time(work: Any) -> None:
