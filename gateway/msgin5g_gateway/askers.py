@@ -6,12 +6,17 @@ from msgin5g import app_client, coap, l3
 from msgin5g import names as n
 from msgin5g_gateway.effects import Shared
 
+MESSAGE = "MESSAGE SENDING REQUEST"
+REPORT = "DELIVERY REPORT SENDING REQUEST"
+
 
 class Asker:
-    """A registration or de-registration request of a device, to be answered once.
+    """A request of a device, to be answered once.
 
-    what: "REG" or "DEREG"; peer: the transport identifier that it came from.
+    what: "REG", "DEREG", MESSAGE or REPORT; peer: the transport identifier that it came from.
     """
+
+    speaks_l3 = False
 
     def __init__(self, shared: Shared, what: str, peer: str) -> None:
         self._shared = shared
@@ -24,6 +29,14 @@ class Asker:
 
     def reject(self, cause: int, reason: str | None = None) -> None:
         """Say no. cause: of A.2.2.17; reason: a text that says more, where the form takes one."""
+        raise NotImplementedError
+
+    def respond(self, success: bool, cause: int | None = None, reason: str | None = None) -> None:
+        """Answer a MESSAGE SENDING REQUEST. cause, reason: as in `reject`, with a failure."""
+        raise NotImplementedError
+
+    def acknowledge(self, code: int, text: bytes) -> None:
+        """Answer a DELIVERY REPORT SENDING REQUEST, where the form has an answer."""
         raise NotImplementedError
 
     def stands_for(self, other: "Asker") -> bool:
@@ -50,9 +63,12 @@ class CoapAsker(Asker):
         text = reason or l3.CAUSES[cause]
         self._answer(coap.CHANGED, app_client.answer(False, reason=text))
 
-    def stands_for(self, other: "Asker") -> bool:
-        """Tell whether the answer to this one is all that the other needs as well."""
-        return False
+    def respond(self, success: bool, cause: int | None = None, reason: str | None = None) -> None:
+        text = reason or (None if cause is None else l3.CAUSES[cause])
+        self._answer(coap.CONTENT, app_client.sending_response(success, text))
+
+    def acknowledge(self, code: int, text: bytes) -> None:
+        self._answer(code, text)
 
     def give_up(self) -> Any | None:
         return self._incoming
@@ -64,6 +80,8 @@ class CoapAsker(Asker):
 class L3Asker(Asker):
     """The L3 form (A.2): an answer is a frame of its own and has no reference to the request."""
 
+    speaks_l3 = True
+
     def accept(self, registration_id: bytes) -> None:
         registers = self.what == n.REG
         build = l3.registration_accept if registers else l3.deregistration_accept
@@ -74,6 +92,15 @@ class L3Asker(Asker):
         build = l3.registration_reject if registers else l3.deregistration_reject
         detail = reason or l3.CAUSES[cause]
         self._shared.frame(self.peer, build(cause), "REJECT", detail=detail)
+
+    def respond(self, success: bool, cause: int | None = None, reason: str | None = None) -> None:
+        detail = reason or (None if cause is None else l3.CAUSES[cause])
+        frame = l3.message_sending_response(success, cause)
+        name = l3.NAMES[l3.MESSAGE_SENDING_RESPONSE]
+        self._shared.frame(self.peer, frame, name, result=success, detail=detail)
+
+    def acknowledge(self, code: int, text: bytes) -> None:
+        """The form has no answer to a report."""
 
     def stands_for(self, other: Asker) -> bool:
         return isinstance(other, L3Asker) and other.peer == self.peer

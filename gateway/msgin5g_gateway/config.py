@@ -28,6 +28,11 @@ def _application_id(value: int) -> None:
         raise ValueError(f"an Application ID is a number from 0 to 65535, not {value!r}")
 
 
+def _address(value: str) -> None:
+    if not value or any(char.isspace() for char in value):
+        raise ValueError(f"an IPv4 or IPv6 address or a name is wanted, not {value!r}")
+
+
 KEYS = (
     Key(
         "gateway.ue_service_id",
@@ -85,6 +90,12 @@ KEYS = (
         [],
         "links set aside for devices without an MSGin5G client; a UE with one is refused there",
         parse_link,
+    ),
+    Key(
+        "gateway.local_delivery",
+        bool,
+        True,
+        "hand messages of and to devices without a UE Service ID on to each other here",
     ),
     Key("gateway.register", bool, True, "register the gateway itself at the server"),
     Key("gateway.log_messages", bool, False, "log every protocol message"),
@@ -160,5 +171,14 @@ TABLES = (
         ),
         "application_id",
         "MSGin5G-5: a device without an MSGin5G client",
+    ),
+    Table(
+        "address",
+        (
+            Key("address.address", str, "", "IPv4, IPv6 or name", _address, required=True),
+            Key("address.service_id", str, "", "whose address it is", check_uri, required=True),
+        ),
+        "address",
+        "MSGin5G-5: the Service ID behind an address that a device sends to",
     ),
 )

@@ -11,7 +11,7 @@ from msgin5g import names as n
 from msgin5g.errors import BadMessage, UnsupportedType
 from msgin5g.jsontext import loads
 from msgin5g.registration import Request, dereg_answer, gwreg_answer, parse_request, reg_answer
-from msgin5g_gateway.askers import CoapAsker, L3Asker
+from msgin5g_gateway.askers import MESSAGE, REPORT, CoapAsker, L3Asker
 from msgin5g_gateway.bulk import BulkHandler, BulkRequest
 from msgin5g_gateway.devices import Devices
 from msgin5g_gateway.effects import Effect, Shared
@@ -53,7 +53,7 @@ class GatewayCore:
         self.bulk = BulkHandler(self._shared, now)
         self.forwarder = Forwarder(self._shared, self.bulk, self.own)
         self.devices = Devices(self._shared, self.forwarder)
-        self.messaging = Messaging(self._shared, self.own)
+        self.messaging = Messaging(self._shared, self.own, self.devices, now)
 
     def receive(
         self,
@@ -132,6 +132,14 @@ class GatewayCore:
         elif message.type == l3.DEREGISTRATION_REQUEST:
             asker = L3Asker(shared, n.DEREG, peer)
             self.devices.deregister(asker, message.registration_id, now)
+        elif message.type == l3.MESSAGE_SENDING_REQUEST:
+            self.messaging.app.send(L3Asker(shared, MESSAGE, peer), message, now)
+        elif message.type == l3.DELIVERY_REPORT_SENDING_REQUEST:
+            self.messaging.app.report(L3Asker(shared, REPORT, peer), message, now)
+        elif message.type == l3.MESSAGE_RECEIVED_RESPONSE:
+            device = self.devices.at(peer, now)
+            if device is not None:
+                self.messaging.handovers.responded(device, message.success, message.cause, now)
         else:
             # What only a gateway sends, or an answer that nobody waits for.
             shared.counters["stray L3 messages"] += 1
@@ -224,24 +232,28 @@ class GatewayCore:
 
     def unanswered(self) -> list[Any]:
         """Return what `receive` got as `incoming` and neither answered nor put on disk."""
-        return self.forwarder.unanswered() + self.messaging.uplink.unanswered()
+        return self.forwarder.unanswered() + self.messaging.unanswered()
 
     def unanswered_north(self) -> list[Any]:
         """Return what `receive_north` got as `incoming` and did not answer."""
-        return self.messaging.downlink.unanswered()
+        return self.messaging.unanswered_north()
 
     def _receive_app(self, incoming: Any, payload: bytes, peer: str, mid: int, now: int) -> None:
         """Take the CoAP form of MSGin5G-5 (Annex A.3). Raises BadMessage."""
         request = app_client.parse_request(payload)
         if request.service_id not in (None, self._shared.service_id):
             raise BadMessage(n.MSG_IDEN, "not this service")
-        what = request.msg_type
+        what = l3.NAMES.get(request.msg_type, request.msg_type)
         self._log.message("rx", "MSGin5G-5", what, peer=peer, mid=mid)
         asker = CoapAsker(self._shared, what, peer, incoming)
         if what == n.REG:
             self.devices.register(asker, request.application_id, request.credential, now)
         elif what == n.DEREG:
             self.devices.deregister(asker, request.registration_id, now)
+        elif what == MESSAGE:
+            self.messaging.app.send(asker, request, now)
+        elif what == REPORT:
+            self.messaging.app.report(asker, request, now)
         else:
             raise UnsupportedType(n.MSG_TYPE, f"a gateway takes no {what} here")
 
@@ -251,6 +263,8 @@ class GatewayCore:
             L3Asker(self._shared, n.REG, peer).reject(l3.CAUSE_PROTOCOL_ERROR)
         elif kind == l3.DEREGISTRATION_REQUEST:
             L3Asker(self._shared, n.DEREG, peer).reject(l3.CAUSE_PROTOCOL_ERROR)
+        elif kind == l3.MESSAGE_SENDING_REQUEST:
+            L3Asker(self._shared, MESSAGE, peer).respond(False, l3.CAUSE_PROTOCOL_ERROR)
 
     def _malformed(self, problem: BadMessage, data: bytes, peer: str) -> None:
         self._shared.counters["malformed"] += 1

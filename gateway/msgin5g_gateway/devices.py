@@ -94,13 +94,16 @@ class Devices:
         known = self._store.devices.get(application_id)
         if known is not None and known.peer == peer and self._is_complete(known, now):
             known.heard_ms = now
+            if known.speaks_l3 != asker.speaks_l3:
+                known.speaks_l3 = asker.speaks_l3
+                self._store.put_device(known)
             self._shared.counters["devices_repeated"] += 1
             asker.accept(known.registration_id)
             return
         if known is None and len(self._store.devices) >= MAX_DEVICES:
             self._reject(asker, l3.CAUSE_LACK_OF_RESOURCES, application=application_id)
             return
-        device = Device(application_id, peer, self._new_id(), ue)
+        device = Device(application_id, peer, self._new_id(), ue, asker.speaks_l3)
         if ue is None:
             self._accept(device, [asker], now)
             return
@@ -151,6 +154,14 @@ class Devices:
             # The mapping is there while the answer is being sent, and gone afterwards.
             self._leaving.append(device)
             self._note_gone(device, now)
+
+    def at(self, peer: str, now: int) -> Device | None:
+        """Return the device that is registered from a transport identifier and is heard now."""
+        device = self._by_peer.get(peer)
+        if device is None or device in self._leaving:
+            return None
+        device.heard_ms = now
+        return device
 
     def link_lost(self, peer: str) -> None:
         """The link to this peer is gone: what it holds may be claimed by another at once."""

@@ -1,4 +1,27 @@
-"""What the gateway keeps of messages on disk: one class for a row of each table in the store."""
+"""What the gateway keeps of messages on disk: one class for a row of each table in the store.
+
+table: its name; order: the column that says which rows are older; `key` tells the rows apart.
+"""
+
+from typing import ClassVar
+
+MESSAGE_SCHEMA = """
+CREATE TABLE IF NOT EXISTS outbox (
+    id INTEGER PRIMARY KEY, ue TEXT NOT NULL, peer TEXT NOT NULL, kind TEXT NOT NULL,
+    token BLOB NOT NULL, payload BLOB NOT NULL, message_id TEXT NOT NULL, report INTEGER NOT NULL,
+    received_ms INTEGER NOT NULL, cause TEXT
+);
+CREATE TABLE IF NOT EXISTS sent_set (
+    set_id TEXT PRIMARY KEY, ue TEXT NOT NULL, noted_ms INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS part (
+    id INTEGER PRIMARY KEY, recipient TEXT NOT NULL, payload BLOB NOT NULL
+);
+CREATE TABLE IF NOT EXISTS reportable (
+    id INTEGER PRIMARY KEY, application_id INTEGER NOT NULL, message_id BLOB NOT NULL,
+    speaker TEXT NOT NULL, kind TEXT NOT NULL, origin TEXT NOT NULL
+);
+"""
 
 
 class Kept:
@@ -9,6 +32,7 @@ class Kept:
     be told to the UE, or None while it waits for the server.
     """
 
+    table: ClassVar = "outbox"
     __slots__ = (
         "id",
         "ue",
@@ -46,6 +70,10 @@ class Kept:
         self.received_ms = received_ms
         self.cause = cause
 
+    @property
+    def key(self) -> int:
+        return self.id
+
     def row(self) -> tuple[object, ...]:
         return tuple(getattr(self, name) for name in self.__slots__)
 
@@ -53,6 +81,7 @@ class Kept:
 class SentSet:
     """Which UE sent a set of segments: SEGREC and SEGCONFIR carry no address."""
 
+    table: ClassVar = "sent_set"
     __slots__ = ("set_id", "ue", "noted_ms")
 
     def __init__(self, set_id: str, ue: str, noted_ms: int) -> None:
@@ -60,5 +89,63 @@ class SentSet:
         self.ue = ue
         self.noted_ms = noted_ms
 
+    @property
+    def key(self) -> str:
+        return self.set_id
+
     def row(self) -> tuple[object, ...]:
         return self.set_id, self.ue, self.noted_ms
+
+
+class Part:
+    """A segment for a device that was answered 2.04; the others of its set are still to come.
+
+    recipient: the Service ID that it came for; payload: the MSG as it came.
+    """
+
+    table: ClassVar = "part"
+    __slots__ = ("id", "recipient", "payload")
+
+    def __init__(self, id: int, recipient: str, payload: bytes) -> None:
+        self.id = id
+        self.recipient = recipient
+        self.payload = payload
+
+    @property
+    def key(self) -> int:
+        return self.id
+
+    def row(self) -> tuple[object, ...]:
+        return self.id, self.recipient, self.payload
+
+
+class Reportable:
+    """A message handed to a device whose originator wants a report: a device's has no address.
+
+    message_id: 16 bytes; speaker: the Service ID for which it came, that of the report's origin;
+    kind, origin: "UE" or "AS" and its Service ID, or DEVICE and an Application ID.
+    """
+
+    DEVICE: ClassVar = "DEVICE"
+    table: ClassVar = "reportable"
+    __slots__ = ("id", "application_id", "message_id", "speaker", "kind", "origin")
+
+    def __init__(
+        self, id: int, application_id: int, message_id: bytes, speaker: str, kind: str, origin: str
+    ) -> None:
+        self.id = id
+        self.application_id = application_id
+        self.message_id = message_id
+        self.speaker = speaker
+        self.kind = kind
+        self.origin = origin
+
+    @property
+    def key(self) -> tuple[int, bytes]:
+        return self.application_id, self.message_id
+
+    def row(self) -> tuple[object, ...]:
+        return tuple(getattr(self, name) for name in self.__slots__)
+
+
+MessageRow = Kept | SentSet | Part | Reportable

@@ -1,6 +1,7 @@
 """Messages through the gateway: who may send what, and to whom what arrives is handed on."""
 
 import heapq
+import uuid
 from collections import OrderedDict
 from typing import Any
 
@@ -8,8 +9,12 @@ from msgin5g import coap, gaps
 from msgin5g import names as n
 from msgin5g.errors import BadMessage, UnsupportedType
 from msgin5g.message import Message, imdn, parse_message
+from msgin5g_gateway.app_down import AppDownlink
+from msgin5g_gateway.app_up import AppUplink
+from msgin5g_gateway.devices import Devices
 from msgin5g_gateway.downlink import Delivery, Downlink, ServerDelivery
 from msgin5g_gateway.effects import Shared
+from msgin5g_gateway.handover import Handover, Handovers, Posted, ReportItem
 from msgin5g_gateway.message_rows import Kept
 from msgin5g_gateway.outbox import Outbox, Resent
 from msgin5g_gateway.own import OwnRegistration
@@ -31,19 +36,22 @@ class Notice(Delivery):
         self._messaging = messaging
 
     def done(self, shared: Shared, code: int, payload: bytes, now: int) -> None:
-        self._messaging.noticed(self, code, now)
+        self._messaging.noticed(self.row, code, now)
 
 
 class Messaging:
     """The way up, the way down, and what has to be remembered in between."""
 
-    def __init__(self, shared: Shared, own: OwnRegistration) -> None:
+    def __init__(self, shared: Shared, own: OwnRegistration, devices: Devices, now: int) -> None:
         self._shared = shared
         self._store = shared.store
         self.outbox = Outbox(shared, own, self._tell, self._note_row)
         self.uplink = Uplink(shared, self.outbox)
         self.downlink = Downlink(shared)
         self._sets = SegmentSets(shared)
+        self.handovers = Handovers(shared)
+        self.app = AppUplink(shared, devices, self.uplink, self.handovers, self._sets)
+        self._app_down = AppDownlink(shared, self.app, self.uplink, self.handovers, now)
         self._tokens: OrderedDict[tuple[str, str], bytes] = OrderedDict()
         self._again: list[tuple[int, int]] = []
         self._attempts: dict[int, int] = {}
@@ -88,16 +96,20 @@ class Messaging:
         try:
             message = self._parse(payload)
             ue = self._target(message)
+            kind = message.msg_type
+            shared.log.message("rx", "MSGin5G-1", kind, ue=ue)
+            if ue is None:
+                shared.counters["deliveries_unknown"] += 1
+                shared.north_answer(incoming, coap.NOT_FOUND, b"nobody here is meant", detail=kind)
+                return
+            devices = self._app_down.devices(ue, message)
+            if devices:
+                self._app_down.receive(incoming, ue, devices, message, payload, now)
+                return
         except BadMessage as problem:
             shared.counters["malformed"] += 1
             shared.log.event("malformed", peer="server", reason=str(problem), bytes=len(payload))
             shared.north_answer(incoming, coap.BAD_REQUEST, str(problem).encode())
-            return
-        kind = message.msg_type
-        shared.log.message("rx", "MSGin5G-1", kind, ue=ue)
-        if ue is None:
-            shared.counters["deliveries_unknown"] += 1
-            shared.north_answer(incoming, coap.NOT_FOUND, b"nobody here is meant", detail=kind)
             return
         token = None
         if kind == n.MSGRESP:
@@ -107,9 +119,8 @@ class Messaging:
             self._sets.note_received(message.segment.set_id, ue)
         self.downlink.take(ServerDelivery(incoming, ue, kind, payload, token), now)
 
-    def noticed(self, notice: Notice, code: int, now: int) -> None:
-        """The UE took the report of a failure, or could not be reached: then again later."""
-        row = notice.row
+    def noticed(self, row: Kept, code: int, now: int) -> None:
+        """A UE took the report of a failure, or could not be reached: then again later."""
         if row.id not in self._store.outbox:
             return
         if code >= coap.INTERNAL_ERROR or code == coap.NOT_FOUND:
@@ -140,19 +151,35 @@ class Messaging:
         """Take the answer of a UE to a message."""
         if isinstance(ref, Delivery):
             self.downlink.answered(ref, code, payload, now)
+        elif isinstance(ref, Posted):
+            self.handovers.answered(ref, code, payload, now)
 
     def south_failed(self, ref: Any, reason: str, now: int) -> None:
         """A UE did not answer a message."""
         if isinstance(ref, Delivery):
             self.downlink.failed(ref, reason, now)
+        elif isinstance(ref, Posted):
+            self.handovers.failed(ref, reason, now)
 
     def link_lost(self, peer: str, now: int) -> None:
         """The link to this peer is gone."""
         self.downlink.link_lost(peer, now)
+        for device in self._store.devices.values():
+            if device.peer == peer:
+                self.handovers.link_lost(device.application_id, now)
+                break
+
+    def unanswered(self) -> list[Any]:
+        """Return every request of a UE or device that waits here."""
+        return self.uplink.unanswered() + self.app.unanswered()
+
+    def unanswered_north(self) -> list[Any]:
+        """Return every request of the server that waits here."""
+        return self.downlink.unanswered() + self.handovers.unanswered()
 
     def next_deadline(self) -> int | None:
         """Return when `poll` is due, or None."""
-        parts = (self.uplink, self.outbox, self.downlink)
+        parts = (self.uplink, self.outbox, self.downlink, self.handovers, self._app_down)
         times = [part.next_deadline() for part in parts]
         times.append(self._again[0][0] if self._again else None)
         return min((one for one in times if one is not None), default=None)
@@ -161,6 +188,8 @@ class Messaging:
         """Do what is due."""
         self.uplink.poll(now)
         self.downlink.poll(now)
+        self.handovers.poll(now)
+        self._app_down.poll(now)
         self.outbox.poll(now)
         while self._again and self._again[0][0] <= now:
             row = self._store.outbox.get(heapq.heappop(self._again)[1])
@@ -201,6 +230,15 @@ class Messaging:
 
     def _tell(self, row: Kept, now: int) -> None:
         """Report to a UE that its message was refused after it had been acknowledged."""
+        device = self._store.device_of.get(row.ue)
+        if device is not None:
+            item = ReportItem(False, uuid.uuid4().bytes, uuid.UUID(row.message_id).bytes)
+
+            def done(code: int, text: bytes, now: int) -> None:
+                self.noticed(row, code, now)
+
+            self.handovers.take(Handover(device.application_id, [item], done), now)
+            return
         report = Message()
         report.origin = (n.UE, self._shared.gateway_id)
         report.destination = (n.UE, row.ue)

@@ -107,7 +107,7 @@ class Outbox:
             *(self._store.new_id(), message.ue, message.peer, message.kind, message.token),
             *(message.payload, message.message_id, message.report, now),
         )
-        self._store.put_kept(row)
+        self._store.put(row)
         self._queue(row)
         shared.counters["outbox_kept"] += 1
         shared.log.event("kept", ue=row.ue, what=row.kind, message=row.message_id)
@@ -115,7 +115,7 @@ class Outbox:
 
     def drop(self, row: Kept) -> None:
         """Stage the end of a message; it may be any of the outbox."""
-        self._store.drop_kept(row)
+        self._store.drop(row)
         self._leave_queue(row)
 
     def answered(self, sent: Resent, code: int, payload: bytes, now: int) -> None:
@@ -244,7 +244,7 @@ class Outbox:
             return
         self._leave_queue(row)
         row.cause = cause
-        self._store.put_kept(row)
+        self._store.put(row)
         self._refused(row, now)
 
     def _log_drop(self, row: Kept, reason: str) -> None:

@@ -30,10 +30,10 @@ class SegmentSets:
             return
         if known is not None:
             # The newest counts, and as the newest.
-            self._store.drop_sent_set(set_id)
-        self._store.put_sent_set(SentSet(set_id, ue, now))
+            self._store.drop(known)
+        self._store.put(SentSet(set_id, ue, now))
         while len(sent) > MAX_SENT_SETS:
-            self._store.drop_sent_set(next(iter(sent)))
+            self._store.drop(next(iter(sent.values())))
             self._counters["sets_forgotten"] += 1
 
     def sender(self, set_id: str) -> str | None:

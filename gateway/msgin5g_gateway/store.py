@@ -8,8 +8,16 @@ import contextlib
 import os
 import sqlite3
 from pathlib import Path
+from typing import Any
 
-from msgin5g_gateway.message_rows import Kept, SentSet
+from msgin5g_gateway.message_rows import (
+    MESSAGE_SCHEMA,
+    Kept,
+    MessageRow,
+    Part,
+    Reportable,
+    SentSet,
+)
 from msgin5g_host.folder import StoreError, lock_folder
 
 CACHED = "cached"
@@ -30,16 +38,8 @@ CREATE TABLE IF NOT EXISTS registered (
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS device (
     application_id INTEGER PRIMARY KEY, peer TEXT NOT NULL, registration_id BLOB NOT NULL,
-    ue TEXT
+    ue TEXT, speaks_l3 INTEGER NOT NULL DEFAULT 0
 );
-CREATE TABLE IF NOT EXISTS outbox (
-    id INTEGER PRIMARY KEY, ue TEXT NOT NULL, peer TEXT NOT NULL, kind TEXT NOT NULL,
-    token BLOB NOT NULL, payload BLOB NOT NULL, message_id TEXT NOT NULL, report INTEGER NOT NULL,
-    received_ms INTEGER NOT NULL, cause TEXT
-);
-CREATE TABLE IF NOT EXISTS sent_set (
-    set_id TEXT PRIMARY KEY, ue TEXT NOT NULL, noted_ms INTEGER NOT NULL
-) WITHOUT ROWID;
 """
 
 
@@ -146,26 +146,32 @@ class Device:
     """A device without an MSGin5G client that registered with the gateway (MSGin5G-5).
 
     registration_id: 6 octets; ue: the UE Service ID under which the gateway registered it at the
-    server, or None if it is registered here alone. Not kept on disk: heard_ms, when it was last
-    heard, or 0 if its link is gone since.
+    server, or None if it is registered here alone; speaks_l3: the form in which it registered. Not
+    kept on disk: heard_ms, when it was last heard, or 0 if its link is gone since.
     """
 
-    __slots__ = ("application_id", "peer", "registration_id", "ue", "heard_ms")
+    __slots__ = ("application_id", "peer", "registration_id", "ue", "speaks_l3", "heard_ms")
 
     def __init__(
-        self, application_id: int, peer: str, registration_id: bytes, ue: str | None
+        self,
+        application_id: int,
+        peer: str,
+        registration_id: bytes,
+        ue: str | None,
+        speaks_l3: bool = False,
     ) -> None:
         self.application_id = application_id
         self.peer = peer
         self.registration_id = registration_id
         self.ue = ue
+        self.speaks_l3 = bool(speaks_l3)
         self.heard_ms = 0
 
     def row(self) -> tuple[object, ...]:
-        return self.application_id, self.peer, self.registration_id, self.ue
+        return tuple(getattr(self, name) for name in self.__slots__[:5])
 
 
-_Row = Pending | SignUp | Registered | Device | Kept | SentSet
+_Row = Pending | SignUp | Registered | Device | MessageRow
 # Table: the column that holds its key.
 _KEY = {
     "pending": "id",
@@ -174,6 +180,8 @@ _KEY = {
     "device": "application_id",
     "outbox": "id",
     "sent_set": "set_id",
+    "part": "id",
+    "reportable": "id",
 }
 
 
@@ -190,6 +198,8 @@ class Store:
         self.device_of: dict[str, Device] = {}
         self.outbox: dict[int, Kept] = {}
         self.sent_sets: dict[str, SentSet] = {}
+        self.parts: dict[int, Part] = {}
+        self.reportable: dict[tuple[int, bytes], Reportable] = {}
         self.ues_at: dict[str, dict[str, None]] = {}
         self._staged: dict[tuple[str, object], _Row | None] = {}
         self._next_id = 1
@@ -201,7 +211,13 @@ class Store:
         try:
             self._db.execute("PRAGMA journal_mode=WAL")
             self._db.execute("PRAGMA synchronous=FULL")
-            self._db.executescript(_SCHEMA)
+            self._db.executescript(_SCHEMA + MESSAGE_SCHEMA)
+            columns = [row[1] for row in self._db.execute("PRAGMA table_info(device)")]
+            if "speaks_l3" not in columns:
+                # A folder from before devices exchanged messages.
+                self._db.execute(
+                    "ALTER TABLE device ADD COLUMN speaks_l3 INTEGER NOT NULL DEFAULT 0"
+                )
             self._load()
         except sqlite3.Error as problem:
             self.close()
@@ -261,25 +277,15 @@ class Store:
                 self.device_of.pop(row.ue, None)
             self._staged["device", row.application_id] = None
 
-    def put_kept(self, row: Kept) -> None:
-        """Stage a message for the outbox, new or changed."""
-        self.outbox[row.id] = row
-        self._staged["outbox", row.id] = row
+    def put(self, row: MessageRow) -> None:
+        """Stage what is kept of messages, new or changed."""
+        self._messages(row)[row.key] = row
+        self._staged[row.table, row.row()[0]] = row
 
-    def drop_kept(self, row: Kept) -> None:
-        """Stage the removal of a message from the outbox."""
-        if self.outbox.pop(row.id, None) is not None:
-            self._staged["outbox", row.id] = None
-
-    def put_sent_set(self, row: SentSet) -> None:
-        """Stage who sent a set of segments."""
-        self.sent_sets[row.set_id] = row
-        self._staged["sent_set", row.set_id] = row
-
-    def drop_sent_set(self, set_id: str) -> None:
-        """Stage the end of what is known of a set of segments."""
-        if self.sent_sets.pop(set_id, None) is not None:
-            self._staged["sent_set", set_id] = None
+    def drop(self, row: MessageRow) -> None:
+        """Stage the removal of what was kept of messages."""
+        if self._messages(row).pop(row.key, None) is not None:
+            self._staged[row.table, row.row()[0]] = None
 
     def is_served(self, ue: str, now: int) -> bool:
         """Tell whether a UE uses the gateway: signed up, or a device that registered."""
@@ -327,15 +333,27 @@ class Store:
         self.registered = {row[0]: Registered(*row) for row in rows("SELECT * FROM registered")}
         self.devices = {row[0]: Device(*row) for row in rows("SELECT * FROM device")}
         self.device_of = {row.ue: row for row in self.devices.values() if row.ue is not None}
-        self.outbox = {row[0]: Kept(*row) for row in rows("SELECT * FROM outbox ORDER BY id")}
-        self.sent_sets = {
-            row[0]: SentSet(*row) for row in rows("SELECT * FROM sent_set ORDER BY noted_ms")
-        }
+        outbox = [Kept(*row) for row in rows("SELECT * FROM outbox ORDER BY id")]
+        self.outbox = {one.key: one for one in outbox}
+        sets = [SentSet(*row) for row in rows("SELECT * FROM sent_set ORDER BY noted_ms")]
+        self.sent_sets = {one.key: one for one in sets}
+        parts = [Part(*row) for row in rows("SELECT * FROM part ORDER BY id")]
+        self.parts = {one.key: one for one in parts}
+        reportable = [Reportable(*row) for row in rows("SELECT * FROM reportable ORDER BY id")]
+        self.reportable = {one.key: one for one in reportable}
         self.ues_at = {}
         for signup in self.signups.values():
             self.ues_at.setdefault(signup.peer, {})[signup.ue] = None
-        last = max(max(self.pending, default=0), max(self.outbox, default=0))
-        self._next_id = max(self._next_id, last + 1)
+        last = [max(table, default=0) for table in (self.pending, self.outbox, self.parts)]
+        last += [one.id for one in reportable]
+        self._next_id = max(self._next_id, max(last) + 1)
+
+    def _messages(self, row: MessageRow) -> dict[Any, Any]:
+        if isinstance(row, Kept):
+            return self.outbox
+        if isinstance(row, SentSet):
+            return self.sent_sets
+        return self.parts if isinstance(row, Part) else self.reportable
 
     def _forget_place(self, ue: str) -> None:
         """Who has signed up is known by place as well."""

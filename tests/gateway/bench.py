@@ -5,7 +5,7 @@ import json
 import random
 import uuid
 
-from msgin5g import coap
+from msgin5g import coap, l3
 from msgin5g import message as builders
 from msgin5g import registration as messages
 from msgin5g_gateway.core import GatewayCore
@@ -86,13 +86,18 @@ class Bench:
     messages went to devices, oldest first, until the test takes it away.
     """
 
-    def __init__(self, folder, count=3, bulk=None, sign_up=True, outbox=None, **settings):
+    def __init__(
+        self, folder, count=3, bulk=None, sign_up=True, outbox=None, addresses=None, **settings
+    ):
         ues = [ue_id(number) for number in range(1, count + 1)]
         settings = {"register": False, **settings}
         self.settings = gateway_settings(str(folder), ues, bulk, **settings)
         self.settings.values.update(
             {f"outbox.{key}": value for key, value in (outbox or {}).items()}
         )
+        self.settings.rows["address"] = [
+            {"address": address, "service_id": one} for address, one in (addresses or {}).items()
+        ]
         self.now = 1_000_000
         self._clear()
         self._number = 0
@@ -154,6 +159,11 @@ class Bench:
         self.settle()
         assert all(to == peer for to, _ in self.frames)
         return self.frames[-1][1] if self.frames else None
+
+    def take_frame(self):
+        """The oldest L3 message to a device: (peer, L3Message)."""
+        peer, frame = self.frames.pop(0)
+        return peer, l3.decode(frame)
 
     def receive_north(self, payload):
         """A POST of the server; returns what it is answered at once, (code, payload) or None."""

@@ -1,11 +1,13 @@
 """Messages through the shell on real sockets: both ways, a disk that refuses, strangers."""
 
+import asyncio
+
 import pytest
 
-from msgin5g import coap
+from msgin5g import app_client, coap, l3
 from msgin5g import registration as messages
 from msgin5g_gateway import uplink as uplink_module
-from tests.gateway.bench import body, gwreg, make_id, msg, reg, ue_id
+from tests.gateway.bench import SERVICE, body, gwreg, imdn, make_id, msg, reg, ue_id
 from tests.gateway.test_shell import JSON, PATH, Peer, fail_commits, run, until
 
 
@@ -146,3 +148,90 @@ def test_a_silent_server_means_the_outbox_and_a_restart_empties_it(tmp_path, mon
 
     run(tmp_path, before)
     run(tmp_path, after)
+
+
+TABLE = [(17, "s3cret", "urn:example:ue:17")]
+
+
+async def enrol(rig, form):
+    """Register device 17, on behalf, in one of the two forms; returns the server's peer."""
+    if form == "l3":
+        frame = l3.registration_request(17, b"s3cret")
+        rig.ue.transport.sendto(frame, ("127.0.0.1", rig.port))
+    else:
+        rig.ue.post(rig.port, app_client.registration(SERVICE, 17, b"s3cret"), 1)
+    message, peer = await rig.server.receive("REG")
+    good = messages.reg_answer("urn:example:ue:17", True, 3600)
+    rig.server.answer(message, peer, coap.CREATED, good)
+    return peer
+
+
+@pytest.mark.clause("A.3.1.3", "A.3.1.3-a", "A.3.1.4", "A.3.1.4-a", "A.3.1.5")
+def test_a_device_in_the_coap_form(tmp_path):
+    async def script(rig):
+        peer = await enrol(rig, "coap")
+        await rig.ue.receive()
+        request = app_client.sending_request("UE", ue_id(1), bytes(16), b"hi", None, True)
+        rig.ue.post(rig.port, request, 2, token=b"mine")
+        message, _ = await rig.server.receive("MSG")
+        rig.server.answer(message, peer, coap.CHANGED)
+        answer, _ = await rig.ue.receive()
+        assert (answer.code, answer.token, answer.mid) == (coap.CONTENT, b"mine", 2)
+        assert answer.uint(coap.CONTENT_FORMAT) == 50
+        assert app_client.parse_request(answer.payload).success
+        for payload in (msg(1, "urn:example:ue:17", report=True), imdn(1, "urn:example:ue:17")):
+            rig.server.post(peer[1], payload, 7 + len(payload))
+            got, at = await rig.ue.receive(coap.POST)
+            assert got.type == coap.CON and got.uint(coap.CONTENT_FORMAT) == 50
+            kind = app_client.parse_request(got.payload).msg_type
+            assert kind in (l3.MESSAGE_RECEIVED_REQUEST, l3.DELIVERY_REPORT_RECEIVED_REQUEST)
+            if kind == l3.MESSAGE_RECEIVED_REQUEST:
+                rig.ue.answer(got, at, coap.CONTENT, app_client.received_response(True))
+            else:
+                rig.ue.answer(got, at, coap.CHANGED)
+            assert (await rig.server.receive())[0].code == coap.CHANGED
+
+    run(tmp_path, script, devices=TABLE)
+
+
+class Frames(asyncio.DatagramProtocol):
+    """A device that speaks L3 over UDP."""
+
+    def __init__(self):
+        self.got = asyncio.Queue()
+
+    def connection_made(self, transport):
+        self.transport = transport
+
+    def datagram_received(self, data, peer):
+        self.got.put_nowait(l3.decode(data))
+
+
+def test_a_device_in_the_l3_form(tmp_path):
+    async def script(rig):
+        loop = asyncio.get_running_loop()
+        address = "127.0.0.1", rig.port
+        transport, device = await loop.create_datagram_endpoint(Frames, remote_addr=address)
+        transport.sendto(l3.registration_request(17, b"s3cret"))
+        message, peer = await rig.server.receive("REG")
+        good = messages.reg_answer("urn:example:ue:17", True, 3600)
+        rig.server.answer(message, peer, coap.CREATED, good)
+        assert (await device.got.get()).type == l3.REGISTRATION_ACCEPT
+        target = ("fqdn", ue_id(1))
+        transport.sendto(l3.message_sending_request("UE", target, bytes(16), b"hi"))
+        message, _ = await rig.server.receive("MSG")
+        rig.server.answer(message, peer, coap.CHANGED)
+        response = await device.got.get()
+        assert (response.type, response.success) == (l3.MESSAGE_SENDING_RESPONSE, True)
+        rig.server.post(peer[1], msg(1, "urn:example:ue:17", report=True), 7)
+        request = await device.got.get()
+        assert (request.type, request.payload) == (l3.MESSAGE_RECEIVED_REQUEST, b"hello")
+        transport.sendto(l3.message_received_response(True))
+        assert (await rig.server.receive())[0].code == coap.CHANGED
+        report = l3.delivery_report_sending_request(True, bytes(16), request.message_id)
+        transport.sendto(report)
+        message, _ = await rig.server.receive("IMDN")
+        assert body(message.payload)["destAddr"]["addr"] == ue_id(1)
+        transport.close()
+
+    run(tmp_path, script, devices=TABLE)

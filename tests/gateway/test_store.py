@@ -4,6 +4,7 @@ import sqlite3
 
 import pytest
 
+from msgin5g_gateway.message_rows import Kept, Part, Reportable, SentSet
 from msgin5g_gateway.store import CACHED, Pending, Registered, SignUp, Store, StoreError
 
 
@@ -141,3 +142,46 @@ def test_the_tables_are_those_of_the_file(store, tmp_path):
         names = {name for (name,) in other.execute("SELECT name FROM sqlite_master")}
     other.close()
     assert {"pending", "signup", "registered"} <= names
+
+
+def test_messages_survive_what_was_committed_and_ids_are_not_used_twice(tmp_path):
+    store = Store(str(tmp_path))
+    rows = [
+        Kept(store.new_id(), "urn:x:1", "p", "MSG", b"t", b"{}", "id", True, 5, "why"),
+        SentSet("set", "urn:x:1", 7),
+        Part(store.new_id(), "urn:x:2", b"{}"),
+        Reportable(store.new_id(), 17, bytes(16), "urn:x:2", "UE", "urn:x:1"),
+    ]
+    for row in rows:
+        store.put(row)
+    store.commit()
+    store.drop(rows[0])
+    store = reopened(store, tmp_path)
+    tables = (store.outbox, store.sent_sets, store.parts, store.reportable)
+    assert [[one.row() for one in table.values()] for table in tables] == [
+        [row.row()] for row in rows
+    ]
+    assert store.new_id() > 3
+    for table in tables:
+        store.drop(next(iter(table.values())))
+    store.commit()
+    store = reopened(store, tmp_path)
+    assert not (store.outbox or store.sent_sets or store.parts or store.reportable)
+    store.close()
+
+
+def test_a_folder_from_before_messages_is_taken_over(tmp_path):
+    Store(str(tmp_path)).close()
+    with sqlite3.connect(tmp_path / "gateway.sqlite3") as db:
+        db.execute("ALTER TABLE device DROP COLUMN speaks_l3")
+        db.execute("INSERT INTO device VALUES (17, 'udp://a:1', x'010203040506', NULL)")
+    db.close()
+    store = Store(str(tmp_path))
+    (device,) = store.devices.values()
+    assert device.speaks_l3 is False
+    device.speaks_l3 = True
+    store.put_device(device)
+    store.commit()
+    store = reopened(store, tmp_path)
+    assert store.devices[17].speaks_l3 is True
+    store.close()

@@ -6,7 +6,7 @@ python -m msgin5g_tools.limits
 from msgin5g.limits import LIMITS
 from msgin5g_gateway.app_up import MAX_DEVICE_SETS, MAX_REPORTABLE, MAX_SENDINGS, MAX_SENT
 from msgin5g_gateway.core import MAX_SIGNUPS
-from msgin5g_gateway.device_sets import MAX_SET_BYTES, MAX_SETS, MAX_WHOLE
+from msgin5g_gateway.device_sets import MAX_JOINING, MAX_JOINING_BYTES, MAX_WHOLE
 from msgin5g_gateway.devices import MAX_ASKERS, MAX_DEVICES, MAX_GONE
 from msgin5g_gateway.downlink import MAX_DELIVERIES, MAX_DELIVERIES_OF_ONE
 from msgin5g_gateway.forward import MAX_FORWARDS
@@ -71,8 +71,8 @@ def rows() -> list[tuple[str, int, str, str]]:
         ("gateway MAX_HANDOVERS_OF_ONE", MAX_HANDOVERS_OF_ONE, "to a device", "answered 5.03"),
         ("gateway MAX_REPORTABLE", MAX_REPORTABLE, "messages to report on", "the oldest goes"),
         ("gateway MAX_DEVICE_SETS", MAX_DEVICE_SETS, "sets a device sent", "not sent again"),
-        ("gateway MAX_SETS", MAX_SETS, "sets for devices", "the longest silent is given up"),
-        ("gateway MAX_SET_BYTES", MAX_SET_BYTES, "bytes of these", "the same"),
+        ("gateway MAX_JOINING", MAX_JOINING, "sets for devices", "the longest silent is given up"),
+        ("gateway MAX_JOINING_BYTES", MAX_JOINING_BYTES, "bytes of these", "the same"),
         ("gateway MAX_WHOLE", MAX_WHOLE, "of these, whole", "the oldest is forgotten"),
         ("gateway outbox.max_messages", 10_000, "kept messages", "answered 5.03, not kept"),
         ("server datagram", MAX_DATAGRAM_BYTES, "bytes", "answered 4.13; larger ones in blocks"),
