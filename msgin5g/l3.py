@@ -296,6 +296,10 @@ def _optional(message, frame, at):
     """Read the optional elements in any order; the first of several counts (24.007 11.2.4)."""
     known = _OPTIONAL.get(message.type, ())
     end = len(frame)
+    if known == _RESPONSE_ONLY and end - at == 2 and not frame[at] & 0x80:
+        # The Failure Reason's identifier is nowhere printed: its place tells it.
+        message.cause = _cause(frame[at + 1])
+        return
     while at < end:
         iei = frame[at]
         if iei & 0x80:
@@ -314,6 +318,7 @@ def _optional(message, frame, at):
                 _read_text(message, iei, data, name)
 
 
+_RESPONSE_ONLY = (gaps.L3_IEI_CAUSE,)
 _FIXED = {gaps.L3_IEI_APPLICATION_ID: 2, gaps.L3_IEI_CAUSE: 1}
 _OPTIONAL = {
     MESSAGE_SENDING_REQUEST: (
@@ -327,8 +332,8 @@ _OPTIONAL = {
         gaps.L3_IEI_REPORT,
         gaps.L3_IEI_PRIORITY,
     ),
-    MESSAGE_SENDING_RESPONSE: (gaps.L3_IEI_CAUSE,),
-    MESSAGE_RECEIVED_RESPONSE: (gaps.L3_IEI_CAUSE,),
+    MESSAGE_SENDING_RESPONSE: _RESPONSE_ONLY,
+    MESSAGE_RECEIVED_RESPONSE: _RESPONSE_ONLY,
 }
 
 

@@ -30,6 +30,10 @@ FAMILIES = {
         "7.3.3.",
         "S0-",
     ),
+    "devices without a client": ("6.3.2.", "A.2", "A.3.1.7", "A.3.1.8", "A.3.1.9")
+    + ("A.3.1.10", "A.3.2", "S4-"),
+    "messages": ("6.4.", "6.5.", "7.3.4", "7.3.6", "A.3.1.1", "A.3.1.2", "A.3.1.3")
+    + ("A.3.1.4", "A.3.1.5", "A.3.1.6"),
 }
 _COLUMNS = ("rows", "shall", "proven", "shall proven", "failed", "not proven", "no test")
 

@@ -34,7 +34,8 @@ def test_table() -> None:
 
 
 def test_missing_names_shall_statements_of_supported_families_only() -> None:
-    assert report.missing(CATALOGUE, RESULTS) == {"registration": ["6.3.4.3.3-b1"]}
+    found = {family: ids for family, ids in report.missing(CATALOGUE, RESULTS).items() if ids}
+    assert found == {"registration": ["6.3.4.3.3-b1"]}
 
 
 def test_family_prefixes_match_the_catalogue() -> None:

@@ -230,9 +230,11 @@ def test_another_service_is_not_ours(bench):
     assert code == coap.BAD_REQUEST and text == b"msgIden: not this service"
 
 
+@pytest.mark.clause("A.2.2.1-rsv")
 @pytest.mark.parametrize(
     ("frame", "answer"),
     [
+        (b"\x0d\x01", None),
         (b"\x07", l3.registration_reject(111)),
         (b"\x07\x12\x34\x00\x09abc", l3.registration_reject(111)),
         (b"\x0a\x01\x02", l3.deregistration_reject(111)),

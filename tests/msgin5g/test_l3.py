@@ -65,6 +65,7 @@ def test_a_good_frame_is_read(vector):
     assert shown(l3.decode(bytes.fromhex(vector["frame"]))) == vector["fields"]
 
 
+@pytest.mark.clause("A.2", "A.2.2.1-rsv", "A.2.2.2-rsv")
 @pytest.mark.parametrize("vector", BAD, ids=lambda one: one["name"])
 def test_a_bad_frame_is_refused_by_the_element_at_fault(vector):
     with pytest.raises(BadMessage) as problem:
@@ -115,6 +116,35 @@ def test_what_was_read_is_built_again(vector):
     if not any(word in vector["name"] for word in NOT_BUILT):
         assert built == frame
     assert shown(l3.decode(built)) == vector["fields"]
+
+
+@pytest.mark.clause("A.2.1.1-opt", "A.2.1.3-opt", "A.2.1.5-opt", "A.2.1.6-opt")
+def test_optional_elements_follow_in_the_order_of_the_tables():
+    frame = l3.message_sending_request("AS", ("ipv4", "192.0.2.1"), UUID, b"x", 7, True)
+    assert frame[-5:] == bytes.fromhex("0a0007b1d2")
+    frame = l3.message_received_request(UUID, b"x", "a", "g", True, "HIGH")
+    assert frame[-8:] == bytes.fromhex("0f01610e0167b1c2")
+    assert l3.message_sending_response(False, 6) == bytes.fromhex("02005806")
+    assert l3.message_received_response(False, 7) == bytes.fromhex("04005807")
+
+
+@pytest.mark.parametrize("frame", ["02005806", "02007b06", "04000106"])
+def test_a_failure_reason_is_known_by_its_place(frame):
+    assert l3.decode(bytes.fromhex(frame)).cause == 6
+
+
+@pytest.mark.clause("A.2.2.2-v4", "A.2.2.2-fqdn")
+@pytest.mark.parametrize(
+    ("target", "element"),
+    [
+        (("ipv4", "192.0.2.1"), "0501c0000201"),
+        (("ipv6", "2001:db8::1"), "110220010db8000000000000000000000001"),
+        (("fqdn", "ue1.example"), "0d0303756531076578616d706c65"),
+    ],
+)
+def test_the_forms_of_a_target_address(target, element):
+    frame = l3.message_sending_request("UE", target, UUID, b"")
+    assert frame[1:-19] == bytes.fromhex(element)
 
 
 @given(st.binary(max_size=400))

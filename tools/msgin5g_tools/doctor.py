@@ -67,6 +67,10 @@ def examine(data: Path) -> Iterator[Finding]:
     yield _package("aiocoap", MISSING)
     yield _package("aiohttp", MISSING)
     yield _package("rich", NOTE)
+    yield _package(
+        "pyserial", NOTE, "serial", "serial links need it: pip install 'msgin5g[serial]'"
+    )
+    yield _package("bleak", NOTE, "bleak", "BLE links need it: pip install 'msgin5g[ble]'")
     yield _micropython()
     yield _sqlite(data)
     for name, kind, port, do in _PORTS:
@@ -82,11 +86,11 @@ def _python(number: tuple[int, int, int]) -> Finding:
     return Finding("Python", OK, text)
 
 
-def _package(name: str, otherwise: str) -> Finding:
+def _package(name: str, otherwise: str, module: str = "", do: str = _SETUP) -> Finding:
     with contextlib.suppress(PackageNotFoundError):
-        if importlib.util.find_spec(name) is not None:
+        if importlib.util.find_spec(module or name) is not None:
             return Finding(name, OK, version(name))
-    return Finding(name, otherwise, "not installed", _SETUP)
+    return Finding(name, otherwise, "not installed", do)
 
 
 def _micropython() -> Finding:

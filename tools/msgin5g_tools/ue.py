@@ -20,7 +20,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "fleet of UEs with the same protocol core in this process."
     )
     parser.add_argument("-c", "--config", metavar="FILE.json", help="the UE's configuration file")
-    parser.add_argument("--link", metavar="URL", help=f"the gateway (default {_DEFAULT_LINK})")
+    parser.add_argument(
+        "--link",
+        metavar="URL",
+        help=f"the gateway: udp://, serial:// or ble:// (default {_DEFAULT_LINK})",
+    )
     parser.add_argument("--ue-service-id", metavar="URI", help="default urn:example:ue:1")
     parser.add_argument("--urgent", action="store_true", help="register without bulk handling")
     parser.add_argument("--wait-s", type=int, metavar="S", help="longest wait for a bulk answer")
@@ -111,4 +115,4 @@ def _run_firmware(args: argparse.Namespace) -> int:
         os.unlink(name)
         return 1
     sys.stdout.flush()
-    os.execve(command[0], command, ue_environment())
+    os.execve(command[0], command, ue_environment(os.environ.get("MSGIN5G_AIR", "")))
