@@ -3,11 +3,13 @@
 import json
 
 from msgin5g import gaps
+from msgin5g.limits import MAX_PAYLOAD_BYTES
 from ue.links import open_link
 from ue.modes import CLIENT, check
 
 _MIN_ACK_TIMEOUT_MS = 10
 _MAX_RETRANSMIT = 10
+_MIN_BUDGET_BYTES = 512
 
 # key: default. The type of the default is the type that is wanted.
 _DEFAULTS = (
@@ -35,6 +37,16 @@ _DEFAULTS = (
     ("backoff_min_s", 2),
     ("backoff_max_s", 120),
     ("refused_retry_s", 300),
+    ("segment_bytes", 640),
+    ("segment_wait_s", 10),
+    ("reassembly_bytes", 4096),
+    ("outbox_messages", 16),
+    ("outbox_bytes", 4096),
+    ("say_to", ""),
+    ("say_kind", "UE"),
+    ("say_text", "reading {n}"),
+    ("say_every_s", 0),
+    ("say_report", False),
     ("json", False),
 )
 
@@ -95,6 +107,14 @@ def _problem(config):
     for key in ("server_host", "path"):
         if len(config[key].encode()) > 255:
             return "%s: at most 255 bytes are wanted" % key
+    if not 64 <= config["segment_bytes"] <= MAX_PAYLOAD_BYTES:
+        return "segment_bytes: 64 to %d are wanted" % MAX_PAYLOAD_BYTES
+    for key in ("segment_wait_s", "outbox_messages"):
+        if not config[key]:
+            return "%s: at least 1 is wanted" % key
+    for key in ("reassembly_bytes", "outbox_bytes"):
+        if config[key] < _MIN_BUDGET_BYTES:
+            return "%s: at least %d are wanted" % (key, _MIN_BUDGET_BYTES)
     try:
         link = open_link(config["link"])
     except ValueError as problem:

@@ -5,10 +5,12 @@ for what it is, and wait for the gateway's REGRESP. Only an explicit `result` tr
 De-registration mirrors it. One request is outstanding at a time.
 """
 
+import gc
+
 from msgin5g import checks, coap, gaps
 from msgin5g import names as n
 from msgin5g import registration as messages
-from msgin5g.errors import BadMessage
+from msgin5g.errors import BadMessage, UnsupportedType
 from msgin5g.exchange import FAILED, REQUEST
 from ue.kept import Kept
 from ue.machine import Machine, sooner
@@ -58,6 +60,7 @@ class UeCore(Machine):
         self._tokens = {}
         self._signed_until = None
         self._renew_at = None
+        self.max_frame_bytes = endpoint.params.max_datagram_bytes
 
     def register(self, now):
         """Register, and stay registered until `deregister`."""
@@ -84,6 +87,7 @@ class UeCore(Machine):
     def poll(self, now):
         """Do what is due and return the datagrams to send, [(bytes-like, peer)]."""
         self._tick(now)
+        self._post_due(now)
         out = self._endpoint.poll(now)
         self._drain(now)
         return out
@@ -91,7 +95,8 @@ class UeCore(Machine):
     def next_deadline(self):
         """Return when `poll` is due at the latest, or None."""
         soonest = sooner(self._endpoint.next_deadline(), self._await_until)
-        if self._exchange is None:
+        soonest = sooner(soonest, self._post_deadline())
+        if self._exchange is None and not self._is_talking():
             if self._retry_at is not None:
                 return sooner(soonest, self._retry_at)
             soonest = sooner(sooner(soonest, self._renew_at), self._refresh_at)
@@ -152,6 +157,11 @@ class UeCore(Machine):
                 return
             if event[0] == REQUEST:
                 self._on_request(event[1], now)
+            elif self._postman is not None and self._postman.owns(event[1]):
+                if event[0] == FAILED:
+                    self._postman.failed(event[2], now)
+                else:
+                    self._postman.answered(event[2], now)
             elif event[1] is self._exchange:
                 what = event[1].context
                 self._exchange = None
@@ -166,7 +176,7 @@ class UeCore(Machine):
             text = _text(message.payload)
             self._note(coap.code_text(code), {"of": what, "cause": text})
             if code >= coap.INTERNAL_ERROR:
-                self._back_off(now, (coap.code_text(code) + " " + text).rstrip())
+                self._back_off(now, self.answer_text(message))
             else:
                 self._refuse(text or coap.code_text(code), now)
             return
@@ -207,7 +217,7 @@ class UeCore(Machine):
             self._advance(now)
 
     def _on_request(self, incoming, now):
-        """A POST of the gateway: REGRESP or DEREGRESP (6.3.4.2.3, 6.3.4.2.4)."""
+        """A POST of the gateway: REGRESP or DEREGRESP (6.3.4.2.3, 6.3.4.2.4), or a message."""
         message = incoming.message
         respond = self._endpoint.respond
         if not incoming.confirmable:
@@ -224,6 +234,9 @@ class UeCore(Machine):
                 raise BadMessage(n.MSG_TYPE, "a UE takes REGRESP and DEREGRESP")
             if request.ue_service_id != self._ue:
                 raise BadMessage(n.ORI_ADDR, "not this UE")
+        except UnsupportedType:
+            self._on_message(incoming, now)
+            return
         except BadMessage as problem:
             respond(incoming, coap.BAD_REQUEST, str(problem).encode(), now, options=b"")
             return
@@ -244,6 +257,51 @@ class UeCore(Machine):
                 return
         self.counters["stray"] += 1
 
+    def _on_message(self, incoming, now):
+        """A message, a report, or what belongs to segments (6.4.1.1, 6.5)."""
+        try:
+            try:
+                self.messages().inbox.receive(incoming, now)
+            except MemoryError:
+                gc.collect()
+                self.messages().inbox.receive(incoming, now)
+        except MemoryError:
+            gc.collect()
+            self.counters["no_memory"] += 1
+            self.respond(incoming, coap.UNAVAILABLE, b"no memory, try again later", now)
+
+    # What messages need
+
+    def post(self, what, payload, info, now):
+        """POST a message to the gateway; returns the exchange."""
+        self._is_dirty |= self._kept.spend()
+        exchange = self._endpoint.request(
+            *(PEER, coap.POST, self._config["path"], payload, now),
+            options=self._requests.to_server,
+        )
+        info["mid"] = exchange.mid
+        self._sent(what, info)
+        return exchange
+
+    def respond(self, incoming, code, text, now):
+        """Answer a message."""
+        self._endpoint.respond(incoming, code, text, now, options=b"")
+
+    def answer_text(self, message):
+        """Return the code of an answer, with its diagnostic text if there is one."""
+        text = coap.code_text(message.code)
+        if message.code >= coap.BAD_REQUEST:
+            text = (text + " " + _text(message.payload)).rstrip()
+        return text
+
+    def _make_postman(self):
+        from ue.messaging import Messaging
+
+        return Messaging(self, self._config, self._kept, self.max_frame_bytes)
+
+    def _is_free(self):
+        return self._exchange is None
+
     # What follows
 
     def _finish(self, what, result, cause, lifetime_s, now):
@@ -262,10 +320,12 @@ class UeCore(Machine):
             self._go(DEREGISTERED, {"cause": cause})
             return
         self._is_registered = True
+        if self._postman is not None:
+            self._postman.wake()
         self.counters["refreshes" if again else "registrations"] += 1
         refresh_s = self._config["refresh_s"]
         if refresh_s:
-            self._refresh_at = now + self._spread(refresh_s * 1000)
+            self._refresh_at = now + self.spread(refresh_s * 1000)
         if lifetime_s:
             self._refresh_at = sooner(self._refresh_at, self._two_thirds(lifetime_s, now))
         self._go(REGISTERED, {"refresh": True} if again else {})
@@ -295,7 +355,7 @@ class UeCore(Machine):
         if self._await_until is not None and now >= self._await_until:
             self.counters["unanswered"] += 1
             self._back_off(now, "no result came from the gateway")
-        if self._exchange is not None:
+        if self._exchange is not None or self._is_talking():
             return
         if self._retry_at is not None:
             if now >= self._retry_at:

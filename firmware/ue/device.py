@@ -4,7 +4,7 @@ Application ID and credential go in, a Registration ID comes back, and with it t
 again. The form of the messages is a subclass's: `ue.device_l3`, `ue.device_coap`.
 """
 
-from ue.machine import Machine, sooner
+from ue.machine import Machine
 from ue.states import DEREGISTERED, DEREGISTERING, REGISTERED, REGISTERING
 
 REG = "REG"
@@ -40,12 +40,12 @@ class Device(Machine):
 
     def next_deadline(self):
         """Return when `poll` is due at the latest, or None."""
-        if self._open is not None:
+        if self._open is not None or self._is_talking():
             return None
         return self._retry_at if self._retry_at is not None else self._refresh_at
 
     def _tick(self, now):
-        if self._open is not None:
+        if self._open is not None or self._is_talking():
             return
         due = self._retry_at if self._retry_at is not None else self._refresh_at
         if due is not None and now >= due:
@@ -88,9 +88,11 @@ class Device(Machine):
             return
         again = self._is_registered
         self._is_registered = True
+        if self._postman is not None:
+            self._postman.wake()
         self.counters["refreshes" if again else "registrations"] += 1
         if self._config["refresh_s"]:
-            self._refresh_at = now + self._spread(self._config["refresh_s"] * 1000)
+            self._refresh_at = now + self.spread(self._config["refresh_s"] * 1000)
         info = {"registration": registration}
         if again:
             info["refresh"] = True
@@ -130,8 +132,5 @@ class Device(Machine):
         self._is_registered = False
         self._refresh_at = None
 
-    def _soonest(self, *times):
-        soonest = None
-        for one in times:
-            soonest = sooner(soonest, one)
-        return soonest
+    def _is_free(self):
+        return self._open is None

@@ -27,6 +27,7 @@ class CoapDevice(Device):
         super().__init__(config, Kept(saved, endpoint, rng), rng)
         self._endpoint = endpoint
         self._exchange = None
+        self.max_frame_bytes = endpoint.params.max_datagram_bytes
 
     def receive(self, data, now):
         """Take a datagram of the gateway."""
@@ -36,13 +37,29 @@ class CoapDevice(Device):
     def poll(self, now):
         """Do what is due and return the datagrams to send, [(bytes-like, peer)]."""
         self._tick(now)
+        self._post_due(now)
         out = self._endpoint.poll(now)
         self._drain(now)
         return out
 
     def next_deadline(self):
         """Return when `poll` is due at the latest, or None."""
-        return sooner(super().next_deadline(), self._endpoint.next_deadline())
+        due = sooner(super().next_deadline(), self._endpoint.next_deadline())
+        return sooner(due, self._post_deadline())
+
+    def post(self, what, payload, now):
+        """POST a message to the gateway; returns the exchange."""
+        self._is_dirty |= self._kept.spend()
+        exchange = self._endpoint.request(
+            _PEER, coap.POST, self._config["path"], payload, now, context=what
+        )
+        self._sent(what, {"mid": exchange.mid})
+        return exchange
+
+    def respond(self, incoming, code, payload, now):
+        """Answer a message; text of a refusal has no Content-Format."""
+        options = b"" if code >= coap.BAD_REQUEST else None
+        self._endpoint.respond(incoming, code, payload, now, options=options)
 
     def _send(self, what, now):
         config = self._config
@@ -54,11 +71,12 @@ class CoapDevice(Device):
             payload = app_client.deregistration(
                 config["service_id"], unhexlify(self._kept.registration)
             )
-        self._is_dirty |= self._kept.spend()
-        self._exchange = self._endpoint.request(
-            _PEER, coap.POST, config["path"], payload, now, context=what
-        )
-        self._sent(what, {"mid": self._exchange.mid})
+        self._exchange = self.post(what, payload, now)
+
+    def _make_postman(self):
+        from ue.messages_coap import CoapMessaging
+
+        return CoapMessaging(self, self._config, self._kept, self.max_frame_bytes)
 
     def _cancel(self):
         if self._exchange is not None:
@@ -75,7 +93,15 @@ class CoapDevice(Device):
                 incoming = event[1]
                 if not incoming.confirmable:
                     self._is_dirty |= self._kept.spend()
-                endpoint.respond(incoming, coap.METHOD_NOT_ALLOWED, b"", now)
+                if incoming.message.code == coap.POST:
+                    self.messages().receive(incoming, now)
+                else:
+                    endpoint.respond(incoming, coap.METHOD_NOT_ALLOWED, b"", now)
+            elif self._postman is not None and self._postman.owns(event[1]):
+                if event[0] == FAILED:
+                    self._postman.failed(event[2], now)
+                else:
+                    self._postman.answered(event[2], now)
             elif event[1] is self._exchange:
                 self._exchange = None
                 if event[0] == FAILED:

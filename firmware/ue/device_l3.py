@@ -29,6 +29,7 @@ class L3Device(Device):
         self._left_tries = 0
         self._pause_ms = 0
         self._again_at = None
+        self._out = []
 
     def receive(self, frame, now):
         """Take a frame of the gateway."""
@@ -43,6 +44,9 @@ class L3Device(Device):
             return
         kind = message.type
         self._note(l3.NAMES[kind], {"cause": l3.CAUSES.get(message.cause)})
+        if kind < l3.REGISTRATION_REQUEST:
+            self.messages().receive(message, now)
+            return
         what = self._open
         yes, no = l3.REGISTRATION_ACCEPT, l3.REGISTRATION_REJECT
         if what is not None and what != REG:
@@ -65,33 +69,67 @@ class L3Device(Device):
     def poll(self, now):
         """Do what is due and return the frames to send, [(bytes, peer)]."""
         self._tick(now)
+        self._post_due(now)
+        out, self._out = self._out, []
         if self._again_at is None or now < self._again_at:
-            return ()
-        if self._left_tries == 0:
+            return out
+        if self._left_tries:
+            self._left_tries -= 1
+            self._again_at = now + self.spread(self._pause_ms)
+            self._pause_ms *= 2
+            out.append((self._frame, 0))
+        elif self._open is None:
+            self.end_request()
+            self._postman.later("timeout", now)
+        else:
             self._cancel()
             self._unanswered("timeout", now)
-            return ()
-        self._left_tries -= 1
-        self._again_at = now + self._spread(self._pause_ms)
-        self._pause_ms *= 2
-        return ((self._frame, 0),)
+        return out
 
     def next_deadline(self):
         """Return when `poll` is due at the latest, or None."""
-        return sooner(super().next_deadline(), self._again_at)
+        if self._out:
+            return 0
+        due = sooner(super().next_deadline(), self._again_at)
+        return sooner(due, self._post_deadline())
+
+    def request(self, frame, now):
+        """Send a frame until `end_request`, at the pace of a Confirmable message."""
+        self._frame = frame
+        self._left_tries = self._config["max_retransmit"] + 1
+        self._pause_ms = self._config["ack_timeout_ms"]
+        self._again_at = now
+        self._tell_sent(frame)
+
+    def end_request(self):
+        """The request under way has its answer; tells whether it was sent more than once."""
+        self._again_at = None
+        self._frame = None
+        return self._left_tries < self._config["max_retransmit"]
+
+    def say(self, frame):
+        """Send a frame once."""
+        self._out.append((frame, 0))
+        self._tell_sent(frame)
 
     def _send(self, what, now):
         config = self._config
         if what == REG:
             credential = config["credential"].encode()
-            self._frame = l3.registration_request(config["application_id"], credential)
+            frame = l3.registration_request(config["application_id"], credential)
         else:
-            self._frame = l3.deregistration_request(unhexlify(self._kept.registration))
-        self._left_tries = config["max_retransmit"] + 1
-        self._pause_ms = config["ack_timeout_ms"]
-        self._again_at = now
-        self._sent(l3.NAMES[self._frame[0]], {"bytes": len(self._frame)})
+            frame = l3.deregistration_request(unhexlify(self._kept.registration))
+        self.request(frame, now)
 
     def _cancel(self):
-        self._again_at = None
-        self._frame = None
+        self.end_request()
+        if self._postman is not None:
+            self._postman.interrupted()
+
+    def _make_postman(self):
+        from ue.messages_l3 import L3Messaging
+
+        return L3Messaging(self, self._config, self._kept, self.max_frame_bytes)
+
+    def _tell_sent(self, frame):
+        self._sent(l3.NAMES[frame[0]], {"bytes": len(frame)})

@@ -7,7 +7,8 @@ class Kept:
     """The application's wish, and Message ID and Token counters reserved ahead in strides.
 
     wanted: "registered", "deregistered" or None; known: a server may hold a registration of this
-    UE; registration: the Registration ID as hex digits, of a UE without an MSGin5G client. saved:
+    UE; registration: the Registration ID as hex digits, of a UE without an MSGin5G client; outbox:
+    the rows of messages that wait (see `ue.outbox`). saved:
     what `snapshot` returned before the reboot, {} at first. endpoint: None without CoAP.
     """
 
@@ -15,6 +16,8 @@ class Kept:
         self.wanted = saved.get("wanted")
         self.known = bool(saved.get("known", self.wanted is not None))
         self.registration = saved.get("registration")
+        outbox = saved.get("outbox")
+        self.outbox = outbox if isinstance(outbox, list) else []
         self._mid = saved.get("mid")
         self._token = saved.get("token")
         if self._mid is None:
@@ -57,4 +60,6 @@ class Kept:
         }
         if self.registration:
             saved["registration"] = self.registration
+        if self.outbox:
+            saved["outbox"] = self.outbox
         return saved

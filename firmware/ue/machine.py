@@ -9,10 +9,15 @@ class Machine:
     """State, counters and event queue of a UE, and when it tries again.
 
     config: see `ue.config`; kept: a `Kept`; rng: a function of n returning an integer in [0, n).
-    Events: ("state", name, info), ("message", "tx" or "rx", what, info), ("save", dict).
+    Events: ("state", name, info), ("message", "tx" or "rx", what, info), ("save", dict), those of
+    `ue.postman.Postman`, and (name, info) for the log. The part that deals with messages is
+    `messages()`; it is loaded when the first one comes or goes.
     """
 
     iface = "MSGin5G-6"
+    max_frame_bytes = 1280
+    # The application sends delivery reports itself.
+    reports_itself = False
 
     def __init__(self, config, kept, rng):
         self.state = IDLE
@@ -26,6 +31,7 @@ class Machine:
         self._retry_at = None
         self._refresh_at = None
         self._failures = 0
+        self._postman = None
 
     @property
     def wanted(self):
@@ -38,6 +44,53 @@ class Machine:
             self._is_dirty = False
             return ("save", self._kept.snapshot())
         return self._events.pop(0) if self._events else None
+
+    def messages(self):
+        """Return the `Postman` of this UE."""
+        if self._postman is None:
+            self._postman = self._make_postman()
+        return self._postman
+
+    def emit(self, event):
+        """Put an event into the queue."""
+        self._events.append(event)
+
+    def note(self, what, info):
+        """Put the event of a message that came into the queue."""
+        self._note(what, info)
+
+    def save(self):
+        """Have the state saved."""
+        self._is_dirty = True
+
+    def renew(self, now):
+        """Register anew as soon as possible: somebody has forgotten this UE."""
+        if self._is_registered:
+            self._refresh_at = now
+
+    def _make_postman(self):
+        raise NotImplementedError
+
+    def _post_due(self, now):
+        """Let messages go; registration comes first."""
+        may_send = self._is_registered and self._is_free()
+        if self._postman is not None or may_send and self._kept.outbox:
+            self.messages().tick(may_send, now)
+
+    def _post_deadline(self):
+        """Return when `_post_due` has something to do, or None."""
+        may_send = self._is_registered and self._is_free()
+        if self._postman is not None:
+            return self._postman.next_deadline(may_send)
+        return 0 if may_send and self._kept.outbox else None
+
+    def _is_free(self):
+        """Tell whether no request of the registration is under way."""
+        raise NotImplementedError
+
+    def _is_talking(self):
+        """Tell whether a message is under way: a request has to wait for its turn."""
+        return self._postman is not None and self._postman.current is not None
 
     def _go(self, state, info=None):
         self.state = state
@@ -58,7 +111,7 @@ class Machine:
         self.counters["refusals"] += 1
         self._halt()
         self._failures = 0
-        self._retry_at = now + self._spread(self._config["refused_retry_s"] * 1000)
+        self._retry_at = now + self.spread(self._config["refused_retry_s"] * 1000)
         self._go(REFUSED, {"cause": cause})
 
     def _back_off(self, now, reason):
@@ -68,11 +121,11 @@ class Machine:
         longest_s = self._config["backoff_max_s"]
         delay_s = min(self._config["backoff_min_s"] << min(self._failures, 16), longest_s)
         self._failures += 1
-        delay_ms = self._spread(delay_s * 1000)
+        delay_ms = self.spread(delay_s * 1000)
         self._retry_at = now + delay_ms
         self._go(BACKOFF, {"reason": reason, "retry_s": delay_ms // 1000})
 
-    def _spread(self, delay_ms):
+    def spread(self, delay_ms):
         """Return the delay plus or minus a quarter of it at random."""
         part = delay_ms * _JITTER_PERCENT // 100
         return delay_ms - part + self._rng(2 * part + 1)

@@ -7,7 +7,7 @@ from ue.clock import Clock
 from ue.config import ConfigError, load
 from ue.log import Log
 from ue.states import REGISTERED
-from ue.ue import ConstrainedUE, RegistrationRefused
+from ue.ue import ConstrainedUE, MessageRefused, RegistrationRefused
 
 
 async def live(config):
@@ -17,11 +17,14 @@ async def live(config):
     log = Log(name, config["json"], clock)
     ue = ConstrainedUE(config, log.event, clock)
     log.event("start", {"link": config["link"], "wanted": ue.wanted})
-    life = asyncio.create_task(_come_and_go(ue, config["stay_s"], config["away_s"]))
+    tasks = [asyncio.create_task(_come_and_go(ue, config["stay_s"], config["away_s"]))]
+    if config["say_to"]:
+        tasks.append(asyncio.create_task(_say(ue, config)))
     try:
         await ue.run()
     finally:
-        life.cancel()
+        for task in tasks:
+            task.cancel()
 
 
 async def _come_and_go(ue, stay_s, away_s):
@@ -39,6 +42,21 @@ async def _come_and_go(ue, stay_s, away_s):
         except RegistrationRefused:
             pass
         await asyncio.sleep(away_s)
+
+
+async def _say(ue, config):
+    """Send a message once registered and, with `say_every_s`, again and again."""
+    count = 1
+    while True:
+        text = config["say_text"].replace("{n}", str(count))
+        try:
+            await ue.send(config["say_to"], text, config["say_kind"], report=config["say_report"])
+        except MessageRefused:
+            pass  # the event of the refusal said why
+        if not config["say_every_s"]:
+            return
+        await asyncio.sleep(config["say_every_s"])
+        count += 1
 
 
 def main(path):

@@ -8,6 +8,7 @@ CLIENT = "client"
 L3 = "l3"
 COAP = "coap"
 MODES = (CLIENT, L3, COAP)
+_KINDS = ("UE", "AS", "GROUP", "BC", "TOPIC")
 
 
 def make_core(config, saved, rng, max_frame_bytes):
@@ -15,7 +16,9 @@ def make_core(config, saved, rng, max_frame_bytes):
     if config["mode"] == L3:
         from ue.device_l3 import L3Device
 
-        return L3Device(config, saved, rng)
+        device = L3Device(config, saved, rng)
+        device.max_frame_bytes = max_frame_bytes
+        return device
     from msgin5g.exchange import Endpoint, Params
 
     params = Params(
@@ -41,6 +44,9 @@ def check(config, max_frame_bytes):
     mode = config["mode"]
     if mode not in MODES:
         return "mode: one of %s is wanted, not %r" % (", ".join(MODES), mode)
+    kinds = _KINDS if mode == CLIENT else _KINDS[:3]
+    if config["say_kind"] not in kinds:
+        return "say_kind: one of %s is wanted" % ", ".join(kinds)
     if mode == CLIENT:
         if ":" not in config["ue_service_id"]:
             return "ue_service_id: the UE's URI is wanted, such as urn:example:ue:1"

@@ -9,20 +9,23 @@ _ROOM_BYTES = 64  # for header, Token and options besides host and path
 
 
 class Requests:
-    """Build GWREG, REG and DEREG from a configuration (see `ue.config`)."""
+    """Build GWREG, REG and DEREG from a configuration (see `ue.config`).
+
+    to_server: the options of what is for the Server, None for the path alone.
+    """
 
     def __init__(self, config):
         self._config = config
         self._ue = config["ue_service_id"]
         self._service = config["service_id"]
-        self._to_server = None
+        self.to_server = None
         if config["server_host"]:
             options = [(coap.URI_HOST, config["server_host"].encode())]
             for segment in config["path"].split("/"):
                 if segment:
                     options.append((coap.URI_PATH, segment.encode()))
             options.append((coap.CONTENT_FORMAT, coap.uint(coap.JSON_FORMAT)))
-            self._to_server = options
+            self.to_server = options
 
     def build(self, what):
         """Return (payload, options) of "GWREG", "REG" or "DEREG"; options None: path alone.
@@ -41,7 +44,7 @@ class Requests:
             payload = messages.reg(self._ue, self._service, urgent, wait_s, profile)
         else:
             payload = messages.dereg(self._ue, self._service, urgent, wait_s)
-        return payload, self._to_server
+        return payload, self.to_server
 
     def _urgency(self):
         """Return (urgentTag, reqExpTime): both belong to the way through a gateway only."""
@@ -51,6 +54,11 @@ class Requests:
         return config["urgent"], None if config["urgent"] else config["wait_s"] or None
 
 
+def room_bytes(config):
+    """Return what a datagram holds besides the payload, at most."""
+    return _ROOM_BYTES + len(config["server_host"].encode()) + len(config["path"].encode())
+
+
 def check_size(config, max_bytes):
     """Return why a configuration cannot be sent in frames of `max_bytes`, or None."""
     try:
@@ -58,7 +66,7 @@ def check_size(config, max_bytes):
         size = max([len(requests.build(what)[0]) for what in (n.GWREG, n.REG, n.DEREG)])
     except CallerError as problem:
         return str(problem)
-    size += _ROOM_BYTES + len(config["server_host"].encode()) + len(config["path"].encode())
+    size += room_bytes(config)
     if size > max_bytes:
         return "profile: the registration does not fit %d bytes" % max_bytes
     return None

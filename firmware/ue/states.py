@@ -20,5 +20,14 @@ COUNTERS = (
     "outages",
     "refusals",
     "unanswered",  # waits for a REGRESP or DEREGRESP that ended without
-    "stray",  # REGRESP and DEREGRESP that answered nothing
+    "stray",  # REGRESP, DEREGRESP, SEGREC and L3 frames that answered nothing
+    "messages_sent",
+    "messages_refused",
+    "messages_dropped",  # for newer ones, when the outbox was full
+    "messages_received",
+    "messages_repeated",  # came before, not handed on again
+    "messages_malformed",
+    "segment_recoveries",  # SEGREC sent
+    "sets_given_up",  # segmented messages that never became whole, or had no room
+    "no_memory",  # messages answered 5.03 for want of memory
 )

@@ -13,10 +13,15 @@ from ue.storage import Storage
 _REOPEN_MIN_MS = 500
 _REOPEN_MAX_MS = 30000
 _IDLE_MS = 60000
+_SHOWN_BYTES = 80
 
 
 class RegistrationRefused(Exception):
     """The server or the gateway said no; the text is the cause."""
+
+
+class MessageRefused(Exception):
+    """The next hop did not take a message; the text is the cause."""
 
 
 def random_below(limit):
@@ -35,6 +40,10 @@ class ConstrainedUE:
     def __init__(self, config, on_event=None, clock=None):
         self.clock = clock or Clock()
         self.cause = None
+        self.on_message = None
+        self.on_report = None
+        self.on_response = None
+        self._awaited = {}
         self._on_event = on_event
         self._storage = Storage(config["state_file"])
         self._link = open_link(config["link"])
@@ -72,6 +81,68 @@ class ConstrainedUE:
         """De-register and return once that is done. Raises as `register` does."""
         self._core.deregister(self.clock.now())
         await self._reach(DEREGISTERED, timeout_s)
+
+    async def send(
+        self,
+        to,
+        payload,
+        kind="UE",
+        report=False,
+        store=True,
+        priority="NORMAL",
+        application=None,
+        timeout_s=None,
+    ):
+        """Send a message and return its Message ID once the next hop has taken it.
+
+        to: a Service ID; kind: "UE", "AS", "GROUP", and with an MSGin5G client also "BC" (an area)
+        and "TOPIC"; payload: bytes or str; report: ask for a delivery report (`on_report`); store:
+        the server may keep it for a recipient that is away; application: Application ID.
+
+        It waits while the UE is not registered or the gateway is away. Raises CallerError for what
+        cannot be sent, MessageRefused, and asyncio.TimeoutError after `timeout_s`; the message is
+        then tried on.
+        """
+        message_id = self._core.messages().send(
+            *(to, payload, kind, report, store, priority, application, self.clock.now())
+        )
+        await self._taken((message_id,), timeout_s)
+        return message_id
+
+    async def send_several(
+        self,
+        to,
+        payloads,
+        kind="UE",
+        report=False,
+        store=True,
+        priority="NORMAL",
+        application=None,
+        timeout_s=None,
+    ):
+        """Send messages to one recipient, as few POSTs as possible (6.4.1.1.3), as `send` does.
+
+        Returns their Message IDs in order. With an MSGin5G client only.
+        """
+        ids = self._core.messages().send_several(
+            *(to, payloads, kind, report, store, priority, application, self.clock.now())
+        )
+        await self._taken(ids, timeout_s)
+        return ids
+
+    @property
+    def reports_itself(self):
+        """Set it to true to send the delivery reports with `report` instead of at once."""
+        return self._core.reports_itself
+
+    @reports_itself.setter
+    def reports_itself(self, value):
+        self._core.reports_itself = bool(value)
+
+    def report(self, message, success=True, cause=None):
+        """Report on a message of `on_message` whose sender wants that (`message.report`)."""
+        self._core.messages().report(message, success, cause, self.clock.now())
+        self._wake.set()
 
     async def until(self, *states):
         """Wait until the state is one of these and return it."""
@@ -133,6 +204,26 @@ class ConstrainedUE:
         if await asyncio.wait_for(self.until(state, REFUSED), timeout_s) == REFUSED:
             raise RegistrationRefused(self.cause)
 
+    async def _taken(self, ids, timeout_s):
+        """Wait for the outcome of messages. Raises MessageRefused, asyncio.TimeoutError."""
+        self._wake.set()
+        done = asyncio.Event()
+        for one in ids:
+            self._awaited[one] = done
+        try:
+            await asyncio.wait_for(self._outcomes(ids, done), timeout_s)
+        finally:
+            for one in ids:
+                del self._awaited[one]
+
+    async def _outcomes(self, ids, done):
+        for one in ids:
+            while self._awaited[one] is done:
+                await done.wait()
+                done.clear()
+            if self._awaited[one]:
+                raise MessageRefused(self._awaited[one])
+
     def _deliver(self):
         while True:
             event = self._core.next_event()
@@ -148,12 +239,47 @@ class ConstrainedUE:
                 info["state"] = event[1]
                 self._tell("state", info)
                 self._changed.set()
-            else:
+            elif event[0] == "message":
                 info = dict(event[3])
                 info["direction"] = event[1]
                 info["what"] = event[2]
                 info["iface"] = self._core.iface
                 self._tell("message", info)
+            elif event[0] == "received":
+                self._on_received(event[1])
+            elif event[0] == "report":
+                info = {"message_id": event[1], "success": event[2], "cause": event[3]}
+                self._tell("report", info)
+                if self.on_report is not None:
+                    self.on_report(event[1], event[2], event[3])
+            elif event[0] == "response":
+                info = {"message_id": event[1], "status": event[2], "cause": event[3]}
+                self._tell("response", info)
+                if self.on_response is not None:
+                    self.on_response(event[1], event[2], event[3])
+            elif event[0] == "outcome":
+                self._on_outcome(event[1], event[2])
+            else:
+                self._tell(event[0], event[1])
+
+    def _on_received(self, message):
+        info = {"message_id": message.message_id, "bytes": len(message.payload)}
+        if message.origin is not None:
+            info["origin"] = message.origin[1]
+        from msgin5g.octets import to_text
+
+        info["group"] = message.group
+        info["payload"] = to_text(message.payload[:_SHOWN_BYTES])
+        self._tell("received", info)
+        if self.on_message is not None:
+            self.on_message(message)
+
+    def _on_outcome(self, message_id, cause):
+        self._tell("refused" if cause else "sent", {"message_id": message_id, "cause": cause})
+        done = self._awaited.get(message_id)
+        if done:
+            self._awaited[message_id] = cause
+            done.set()
 
     def _tell(self, name, info):
         if self._on_event is not None:

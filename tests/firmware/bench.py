@@ -87,11 +87,14 @@ class Bench:
         raise AssertionError("the UE never comes to rest")
 
     def flush(self):
-        """Carry datagrams to and fro until nothing is left to carry."""
+        """Carry datagrams to and fro until nothing is left to carry, and nothing is due."""
+        idle = 0
         while True:
             out = [bytes(data) for data, peer in self.core.poll(self.now) if peer == PEER]
             self._take_events()
-            if not out:
+            due = self.core.next_deadline()
+            idle = 0 if out else idle + 1
+            if not out and (due is None or due > self.now or idle > 3):
                 return self
             for data in out:
                 if not self.lose("up", data):

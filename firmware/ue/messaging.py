@@ -1,0 +1,300 @@
+"""Messages of a UE with an MSGin5G client (6.4.1.1, 6.5): what it sends.
+
+What arrives is the business of `ue.inbox`.
+"""
+
+from msgin5g import checks, coap, gaps
+from msgin5g import names as n
+from msgin5g.errors import CallerError
+from msgin5g.jsontext import quote
+from msgin5g.message import Entry, Message, Segment, imdn, msg, segconfir, segrec
+from msgin5g.octets import uuid_text
+from msgin5g.segments import split
+from ue.outbox import Item
+from ue.postman import Postman, new_id
+from ue.requests import room_bytes
+
+SENT_SETS = 2
+SENT_SET_MS = 300000
+MAX_CONTROLS = 8
+_ENTRY_BYTES = 160  # of an entry of an aggregate, besides Application ID and payload
+
+
+class Control:
+    """A SEGREC or SEGCONFIR on its way out, or segments that are sent again.
+
+    what: "SEGREC", "SEGCONFIR" or "MSG"; value: ranges, result, or [Item, numbers that are left].
+    """
+
+    def __init__(self, what, set_id, value):
+        self.what = what
+        self.set_id = set_id
+        self.value = value
+
+
+class Messaging(Postman):
+    """Single messages, segments, aggregates and reports, by CoAP POST to the gateway.
+
+    ue_service_id, service_id: the UE's identity and the service; the inbox is made with it.
+    """
+
+    kinds = (n.UE, n.AS, n.GROUP, n.BC, n.TOPIC)
+
+    def __init__(self, core, config, kept, max_bytes):
+        super().__init__(core, config, kept)
+        from ue.inbox import Inbox
+
+        self._ue = config["ue_service_id"]
+        self._service = config["service_id"]
+        self._room = max_bytes - room_bytes(config)
+        self._size = config["segment_bytes"]
+        self._controls = []
+        self._sent_sets = []
+        self._exchange = None
+        self.inbox = Inbox(self, core, config, self._seen)
+        for item in list(self._outbox.items):
+            try:
+                self._prepare(item)
+            except CallerError:
+                self._outbox.items.remove(item)
+
+    def send_several(self, to, payloads, kind, report, store, priority, application, now):
+        """Take messages that may travel together; returns their Message IDs in order.
+
+        What is too large for an aggregate goes alone, and so does all that is urgent (6.4.1.1.3).
+        """
+        items = []
+        ids = []
+        batch = None
+        left = room = 0
+        for payload in payloads:
+            item = self._item(to, payload, kind, report, store, priority, application)
+            ids.append(item.id)
+            text = item.parts[0]
+            size = len(text.encode())
+            cost = len(quote(text).encode()) + _ENTRY_BYTES + len(item.application or "")
+            if len(item.parts) > 1 or priority == n.HIGH or cost > self._room // 2:
+                items.append(item)
+                continue
+            if batch is None or size > left or cost > room:
+                batch = Item(n.MSG, uuid_text(new_id()), kind, to)
+                batch.store = item.store
+                batch.report = item.report
+                batch.application = item.application
+                batch.priority = item.priority
+                batch.is_aggregate = True
+                batch.parts = []
+                items.append(batch)
+                left = self._size
+                room = self._room - self._overhead(batch)
+            batch.parts.append([item.id, text])
+            left -= size
+            room -= cost
+        for item in items:
+            if item.is_aggregate and len(item.parts) == 1:
+                item.is_aggregate = False
+                item.id, text = item.parts[0]
+                item.parts = [text]
+            self._check_size(item)
+        for item in items:
+            self._put(item, now)
+        return ids
+
+    def control(self, what, set_id, value):
+        """Send SEGREC (value: ranges) or SEGCONFIR (value: result) on a set."""
+        for one in self._controls:
+            if one.what == what and one.set_id == set_id and one is not self.current:
+                self._controls.remove(one)
+                break
+        self._controls.append(Control(what, set_id, value))
+        if len(self._controls) > MAX_CONTROLS:
+            self._controls.pop(1 if self._controls[0] is self.current else 0)
+            self._core.counters["messages_dropped"] += 1
+
+    def send_again(self, set_id, ranges, now):
+        """Send segments again that a SEGREC names; tells whether the set is known (6.5.1.1)."""
+        for until, item in self._sent_sets:
+            if item.id == set_id and now < until:
+                numbers = []
+                for first, last in ranges:
+                    for number in range(max(first, 1), min(last, len(item.parts)) + 1):
+                        if number not in numbers:
+                            numbers.append(number)
+                if numbers:
+                    self.control(n.MSG, set_id, [item, numbers])
+                return True
+        return False
+
+    def confirmed(self, set_id):
+        """A SEGCONFIR came: nobody will ask for segments of this set any more."""
+        self._sent_sets = [one for one in self._sent_sets if one[1].id != set_id]
+        self._controls = [
+            one
+            for one in self._controls
+            if one.what != n.MSG or one.set_id != set_id or one is self.current
+        ]
+
+    def tick(self, may_send, now):
+        """Do what is due."""
+        self.inbox.tick(now)
+        if self._sent_sets and now >= self._sent_sets[0][0]:
+            self._sent_sets.pop(0)
+        super().tick(may_send, now)
+
+    def next_deadline(self, may_send):
+        """Return when `tick` is due, or None."""
+        due = super().next_deadline(may_send)
+        other = self.inbox.next_deadline()
+        return other if due is None or other is not None and other < due else due
+
+    def owns(self, exchange):
+        """Tell whether an exchange of the endpoint is the one under way here."""
+        return exchange is self._exchange
+
+    def answered(self, message, now):
+        """The gateway answered what is under way."""
+        self._exchange = None
+        code = message.code
+        cause = self._core.answer_text(message)
+        self._core.note(cause, {})
+        if code < coap.BAD_REQUEST:
+            self.taken(now)
+        elif code >= coap.INTERNAL_ERROR:
+            self.later(cause, now)
+        elif cause.endswith(gaps.CAUSE_NOT_REGISTERED):
+            # The server has forgotten this UE, which does not know that.
+            self._core.renew(now)
+            self.later(cause, now)
+        else:
+            self.refused(cause, now)
+
+    def failed(self, reason, now):
+        """The gateway did not answer."""
+        self._exchange = None
+        self.later(reason, now)
+
+    def taken(self, now):
+        job = self.current
+        if job.__class__ is not Control:
+            if len(job.parts) > 1 and job.at + 1 == len(job.parts) and not job.is_aggregate:
+                self._sent_sets.append((now + SENT_SET_MS, job))
+                if len(self._sent_sets) > SENT_SETS:
+                    self._sent_sets.pop(0)
+            super().taken(now)
+            return
+        self.current = None
+        self.wake()
+        if job.what == n.MSG:
+            job.value[1].pop(0)
+            if job.value[1]:
+                return
+        self._drop(job)
+
+    def refused(self, cause, now):
+        job = self.current
+        if job.__class__ is not Control:
+            super().refused(cause, now)
+            return
+        self.current = None
+        self._core.counters["messages_refused"] += 1
+        self._drop(job)
+
+    def _drop(self, control):
+        if control in self._controls:
+            self._controls.remove(control)
+
+    def _next(self):
+        return self._controls[0] if self._controls else super()._next()
+
+    def _start(self, job, now):
+        info = {}
+        if job.__class__ is not Control:
+            what, payload = job.what, self._payload(job, job.at)
+            info["message_id"] = job.id
+            if len(job.parts) > 1:
+                info["part"] = "%d/%d" % (job.at + 1, len(job.parts))
+        else:
+            what = job.what
+            info["set"] = job.set_id
+            if what == n.SEGREC:
+                payload = segrec(self._service, job.set_id, job.value)
+            elif what == n.SEGCONFIR:
+                payload = segconfir(self._service, job.set_id, job.value)
+                info["result"] = job.value
+            else:
+                item, numbers = job.value
+                payload = self._payload(item, numbers[0] - 1)
+                info["part"] = "%d/%d" % (numbers[0], len(item.parts))
+        self._exchange = self._core.post(what, payload, info, now)
+
+    def _payload(self, item, at):
+        """Return the JSON of an item, or of its segment `at`."""
+        message = Message()
+        message.origin = (n.UE, self._ue)
+        message.destination = (item.kind, item.to)
+        message.message_id = item.id
+        if item.what == n.IMDN:
+            message.status = n.SUCCESS if item.success else n.FAILURE
+            message.cause = item.cause
+            return imdn(self._service, message)
+        message.store = item.store
+        message.priority = item.priority
+        if item.application is not None:
+            message.applications = (item.application,)
+        if item.is_aggregate:
+            message.entries = [self._entry(item, one) for one in item.parts]
+            message.applications = ()
+            return msg(self._service, message)
+        # The first segment alone asks for a report (TS 23.554 8.5.2).
+        message.report = item.report and not at
+        message.payload = item.parts[at]
+        count = len(item.parts)
+        if count > 1:
+            message.segment = Segment(item.id, at + 1, count, at + 1 == count)
+        return msg(self._service, message)
+
+    def _entry(self, item, part):
+        entry = Entry()
+        entry.message_id, entry.payload = part
+        entry.report = item.report
+        entry.priority = item.priority
+        if item.application is not None:
+            entry.applications = (item.application,)
+        return entry
+
+    def _check_address(self, kind, to):
+        """Areas and topics are strings, the others URIs."""
+        if kind == n.BC or kind == n.TOPIC:
+            checks.text(to, "to")
+        else:
+            checks.uri(to, "to")
+
+    def _prepare(self, item):
+        """Cut a payload that is over `segment_bytes`, or too long for a frame once it is JSON."""
+        if item.what != n.MSG or item.is_aggregate:
+            return
+        text = "".join(item.parts)
+        room = self._room - self._overhead(item)
+        if room < 64:
+            raise CallerError("the addresses leave no room for a payload")
+        size = self._size
+        while True:
+            item.parts = split(text, size)
+            longest = 0
+            for part in item.parts:
+                longest = max(longest, len(quote(part).encode()) - 2)
+            if longest <= room:
+                return
+            size = size * 2 // 3
+
+    def _overhead(self, item):
+        """Return what the longest segment without a payload takes."""
+        bare = Item(item.what, item.id, item.kind, item.to)
+        bare.report = bare.store = True
+        bare.priority = n.NORMAL if item.priority == n.NORMAL else item.priority
+        bare.application = item.application
+        return len(self._payload(bare, 0)) + _SEGMENT_BYTES
+
+
+# "isSegmented" and "segParams" with a UUID and numbers of three digits.
+_SEGMENT_BYTES = 130
