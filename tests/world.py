@@ -7,7 +7,7 @@ from msgin5g import coap, l3
 from msgin5g.exchange import FAILED, REQUEST, RESPONSE, Endpoint, Params
 from msgin5g_gateway import config as gateway_config
 from msgin5g_gateway.core import GatewayCore
-from msgin5g_gateway.effects import ANSWER, FRAME, NORTH
+from msgin5g_gateway.effects import ANSWER, FRAME, NORTH, NORTH_ANSWER
 from msgin5g_gateway.store import Store
 from msgin5g_host.config import load
 from msgin5g_host.log import EventLog
@@ -117,7 +117,7 @@ class GatewayNode:
         self.core.commit()
         self.crash("after the commit")
         for effect in self.core.take():
-            if effect[0] == ANSWER:
+            if effect[0] in (ANSWER, NORTH_ANSWER):
                 self.endpoint.respond(effect[1], effect[2], effect[3], now)
             elif effect[0] == NORTH:
                 self._request(self.server, effect[2], now, ("north", effect[1]))
@@ -143,6 +143,9 @@ class GatewayNode:
             if event[0] == REQUEST:
                 incoming = event[1]
                 payload = bytes(incoming.message.payload)
+                if incoming.peer == self.server:
+                    self.core.receive_north(incoming, payload, now)
+                    continue
                 peer = f"udp://{incoming.peer}"
                 self.core.receive(incoming, payload, peer, incoming.mid, incoming.token, now)
                 continue
@@ -150,7 +153,8 @@ class GatewayNode:
             if event[0] == RESPONSE and side == "north":
                 self.core.north_answer(ref, event[2].code, bytes(event[2].payload), now)
             elif event[0] == RESPONSE:
-                self.core.south_answer(ref, event[2].code, now)
+                payload = bytes(event[2].payload)
+                self.core.south_answer(ref, event[2].code, now, payload)
             elif event[0] == FAILED and side == "north":
                 self.core.north_failed(ref, event[2], now)
             else:

@@ -29,7 +29,8 @@ _SWEEP_MS = 60_000
 class GatewayCore:
     """Serve constrained UEs on MSGin5G-6 and -5 and speak for them on MSGin5G-1.
 
-    Peers are transport identifiers as text, such as "udp://127.0.0.1:40001".
+    Peers are transport identifiers as text, such as "udp://127.0.0.1:40001". frame_limit: tells
+    how many bytes an L3 message to one of them may have.
     """
 
     def __init__(
@@ -39,8 +40,11 @@ class GatewayCore:
         log: EventLog,
         rng: Callable[[int], int],
         now: int,
+        frame_limit: Callable[[str], int] | None = None,
     ) -> None:
         self._shared = Shared(settings, store, log, rng)
+        if frame_limit is not None:
+            self._shared.frame_limit = frame_limit
         self._settings = settings
         self._store = store
         self._log = log

@@ -15,13 +15,16 @@ POST = "post"
 FRAME = "frame"
 NORTH_ANSWER = "north answer"
 
+_MAX_FRAME_BYTES = 65_507
+
 Effect = tuple[Any, ...]
 
 
 class Shared:
     """Settings, store, log, counters and the effects of the current batch.
 
-    forwarding: the UEs for which an urgent request is at the server.
+    forwarding: the UEs for which an urgent request is at the server; frame_limit: how many bytes
+    an L3 message to a transport identifier may have.
     """
 
     def __init__(
@@ -37,6 +40,7 @@ class Shared:
         self.out: list[Effect] = []
         self.server_down = False
         self.forwarding: set[str] = set()
+        self.frame_limit: Callable[[str], int] = lambda peer: _MAX_FRAME_BYTES
 
     def answer(
         self,

@@ -237,6 +237,8 @@ class Handovers:
             data = item.build(device.speaks_l3)
         except CallerError as problem:
             return coap.TOO_LARGE, str(problem).encode()
+        if device.speaks_l3 and len(data) > shared.frame_limit(device.peer):
+            return coap.TOO_LARGE, b"too large for the link to this device"
         box.tries += 1
         if not device.speaks_l3:
             box.sent = Posted(box.application_id, device.ue)

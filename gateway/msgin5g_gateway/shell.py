@@ -11,7 +11,7 @@ from msgin5g_gateway.core import GatewayCore
 from msgin5g_gateway.downlink import TOO_LARGE
 from msgin5g_gateway.effects import ANSWER, FRAME, NORTH, NORTH_ANSWER, Effect
 from msgin5g_gateway.north import TIMEOUT_S, North
-from msgin5g_gateway.south import Link, open_links
+from msgin5g_gateway.south import MAX_L3_BYTES, Link, open_links
 from msgin5g_gateway.store import Store
 from msgin5g_host.clock import Clock
 from msgin5g_host.config import Settings
@@ -61,7 +61,13 @@ class Gateway:
 
     def _new_core(self) -> GatewayCore:
         rng = random.SystemRandom().randrange
-        return GatewayCore(self._settings, self._store, self._log, rng, self._clock.now())
+        now = self._clock.now()
+        return GatewayCore(self._settings, self._store, self._log, rng, now, self._max_frame_bytes)
+
+    def _max_frame_bytes(self, identifier: str) -> int:
+        """Return how large an L3 frame to a transport identifier may be."""
+        links = (link for link in self.links if link.peer(identifier) is not None)
+        return next((link.max_frame_bytes for link in links), MAX_L3_BYTES)
 
     def on_event(self, link: Link, event: tuple[Any, ...], now: int) -> None:
         """Take an event of a link's CoAP endpoint."""

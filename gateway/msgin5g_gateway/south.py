@@ -18,6 +18,7 @@ from msgin5g_host.config import parse_link
 from msgin5g_host.pump import Pump
 from msgin5g_host.udp import UdpSocket, open_socket
 
+MAX_L3_BYTES = 65_507
 # Scheme: the module and the class that carry its frames; loaded only when a link needs it.
 _CARRIERS = {
     "serial": ("msgin5g_gateway.link_serial", "SerialCarrier"),
@@ -45,6 +46,7 @@ class Link(Protocol):
     """One southbound link."""
 
     endpoint: Endpoint
+    max_frame_bytes: int
 
     @property
     def url(self) -> str:
@@ -67,7 +69,12 @@ class Link(Protocol):
 
 
 class UdpLink(UdpSocket):
-    """A UDP link; its transport identifiers are "udp://host:port", "udp2://..." on the second."""
+    """A UDP link; its transport identifiers are "udp://host:port", "udp2://..." on the second.
+
+    A CoAP message has a limit of its own; an L3 message may fill a datagram.
+    """
+
+    max_frame_bytes = MAX_L3_BYTES
 
     def __init__(self, url: str, name: str, clock: Clock, listener: Listener) -> None:
         self._name = name
@@ -85,6 +92,7 @@ class UdpLink(UdpSocket):
             listener.settle,
             lambda peer, frame, now: listener.on_l3(self, peer, frame, now),
         )
+        self._size = MAX_L3_BYTES
 
     @property
     def url(self) -> str:
@@ -112,7 +120,8 @@ class CarrierLink(Pump):
         make: Callable[..., Carrier] = getattr(importlib.import_module(module), name)
         self._listener = listener
         self.carrier = make(url, self._on_frame, self._on_carrier_event)
-        params = Params(max_datagram_bytes=self.carrier.max_frame_bytes)
+        self.max_frame_bytes = self.carrier.max_frame_bytes
+        params = Params(max_datagram_bytes=self.max_frame_bytes)
         super().__init__(
             Endpoint(random.SystemRandom().randrange, params),
             clock,

@@ -78,6 +78,10 @@ def imdn(origin=2, to=1, number=1, status="success", **more):
     return builders.imdn(SERVICE, message)
 
 
+def _frame_limit(peer):
+    return 1280 if peer.startswith("ble") else 65_507
+
+
 class Bench:
     """`count` UEs, signed up (unless sign_up is False) at a gateway that is not registered.
 
@@ -114,7 +118,7 @@ class Bench:
         self.store._db.execute("PRAGMA synchronous=OFF")
         log = EventLog("gateway", json=True, stream=self.log, messages=True)
         rng = random.Random(1).randrange
-        self.core = GatewayCore(self.settings, self.store, log, rng, self.now)
+        self.core = GatewayCore(self.settings, self.store, log, rng, self.now, _frame_limit)
         self.settle()
 
     def crash(self):

@@ -543,6 +543,15 @@ def test_what_does_not_fit_the_link_is_4_13(bench, reason, code):
     assert bench.told_to(number)[0] == code
 
 
+def test_what_does_not_fit_a_frame_of_the_link_is_4_13(tmp_path):
+    bench = Bench(tmp_path, count=0, devices=TABLE)
+    Sender(bench, "l3", LOCAL)
+    more = {"applications": [str(LOCAL)], "payload": "x" * 1500}
+    assert bench.receive_north(msg(FAR, GATEWAY, **more))[0] == coap.TOO_LARGE
+    assert not bench.frames
+    bench.close()
+
+
 @FORMS
 @pytest.mark.clause("6.4.1.1.7-p1-a", "6.4.1.1.7-a1", "6.4.1.1.7-a2", "6.4.1.1.7-b")
 def test_an_aggregate_is_taken_apart(bench, form):
