@@ -35,7 +35,7 @@ def test_table() -> None:
 
 def test_missing_names_shall_statements_of_supported_families_only() -> None:
     found = {family: ids for family, ids in report.missing(CATALOGUE, RESULTS).items() if ids}
-    assert found == {"registration": ["6.3.4.3.3-b1"]}
+    assert found == {"registration": ["6.3.4.3.3-b1"], "messages": ["6.4.1.2.1-a"]}
 
 
 def test_family_prefixes_match_the_catalogue() -> None:

@@ -142,9 +142,9 @@ def test_file_with_tables(tmp_path) -> None:
             'gateway.toml: [gateway] links: a list of strings is wanted, not "udp://[::1]:1"',
         ),
         (
-            '[gateway]\nlinks = ["ble://"]',
-            "gateway.toml: [gateway] links: ble links are not available in this version; "
-            "use udp://host:port",
+            '[gateway]\nlinks = ["ble://?slot=1"]',
+            "gateway.toml: [gateway] links: a BLE link has slots, idle_s, allow, backend, "
+            "not 'slot'",
         ),
         (
             '[[ue]]\nue_service_id = "urn:a:1"\n[[ue]]',
@@ -237,7 +237,7 @@ def test_flags_that_were_given_and_no_others() -> None:
 
 def test_check_of_a_flag_names_the_flag(tmp_path) -> None:
     assert error(tmp_path, flags={"gateway.links": ["tcp://a:1"]}) == (
-        "--link: a link is udp://host:port or serial:///dev/NAME, not 'tcp://a:1'"
+        "--link: a link is udp://host:port, serial:///dev/NAME or ble://, not 'tcp://a:1'"
     )
 
 
@@ -298,6 +298,7 @@ def test_parse_address_refuses(text: str) -> None:
 def test_parse_link() -> None:
     assert parse_link("udp://[::1]:65402") == ("udp", "::1", 65402)
     assert parse_link("serial:///dev/ttyS0?baud=9600") == ("serial", "/dev/ttyS0", 9600)
+    assert parse_link("ble://hci1?slots=3") == ("ble", "hci1", 3)
 
 
 @pytest.mark.parametrize(
@@ -305,8 +306,8 @@ def test_parse_link() -> None:
     [
         ("serial://ttyACM0", "a serial link is serial:///dev/NAME"),
         ("serial:///dev/ttyACM0?bauds=1", "unknown key 'bauds'; known are baud, dtr"),
-        ("ble://", "ble links are not available in this version"),
-        ("udp:127.0.0.1:1", "a link is udp://host:port or serial:///dev/NAME"),
+        ("ble://?slots=0", "slots is a number from 1 to 20"),
+        ("udp:127.0.0.1:1", "a link is udp://host:port, serial:///dev/NAME or ble://"),
         ("udp://127.0.0.1", "host:port is wanted"),
         ("udp://127.0.0.1:1/x", "a port is a number"),
     ],
