@@ -20,7 +20,7 @@ from msgin5g.l3 import (
     NAMES,
 )
 from msgin5g.limits import MAX_PAYLOAD_BYTES, MAX_URI_BYTES
-from msgin5g.message import uuid
+from msgin5g.message_parts import uuid
 from msgin5g.octets import from_text, to_text, uuid_text
 
 _TARGET_TYPES = (n.UE, n.AS, n.GROUP)

@@ -4,7 +4,6 @@ from msgin5g import checks, gaps
 from msgin5g import names as n
 from msgin5g.errors import CallerError
 from msgin5g.jsontext import array, obj, quote
-from msgin5g.moments import format_date_time
 
 
 def msg(service_id, message, keep_store=True, keep_priority=True):
@@ -107,7 +106,11 @@ def _recipient(ue_service_id):
 def _store_parameters(message):
     if message.expires_ms is None and message.app_store is None:
         return None
-    expires = None if message.expires_ms is None else format_date_time(message.expires_ms)
+    expires = None
+    if message.expires_ms is not None:
+        from msgin5g.moments import format_date_time
+
+        expires = format_date_time(message.expires_ms)
     return obj(((n.EXPIRE_TIME, expires), (n.APP_SPEC_SF, message.app_store)))
 
 
