@@ -193,9 +193,12 @@ class ConstrainedUE:
                     await asyncio.sleep_ms(pause_ms)
                     pause_ms = min(2 * pause_ms, _REOPEN_MAX_MS)
                 except MemoryError:
-                    # As good as a lost datagram: the peer sends it again.
+                    # As good as a lost datagram: the peer sends it again. A heap that has no room
+                    # for the link at all gets time, not a busy loop.
                     gc.collect()
-                    self._tell("no-memory", {"free": gc.mem_free()})
+                    self._tell("no-memory", {"free": gc.mem_free(), "retry_ms": pause_ms})
+                    await asyncio.sleep_ms(pause_ms)
+                    pause_ms = min(2 * pause_ms, _REOPEN_MAX_MS)
         finally:
             self._wake.set()
 

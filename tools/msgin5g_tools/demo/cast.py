@@ -12,6 +12,7 @@ _LINKS = ("udp", "serial", "ble")
 _METER = 4660
 _METER_UE = "urn:example:ue:meter"
 _CREDENTIAL = "s3cret"
+_READER = "urn:example:as:reader"
 _RADIO_LINK = "ble://?backend=msgin5g_tools.radio.bleak_backend"
 
 
@@ -44,10 +45,24 @@ class Cast:
             ue = f"urn:example:ue:{_name(number)}"
             settings: dict[str, object] = {"ue_service_id": ue, "wait_s": 2, "gateway_time_s": 12}
             self._join(Player(ue, link, settings))
+        # Everybody tells the next one how warm it is, the last one an application.
+        for number in range(count):
+            last = number == count - 1
+            self.players[number].settings |= {
+                "say_to": _READER if last else self.players[number + 1].name,
+                "say_kind": "AS" if last else "UE",
+                "say_text": f"{_name(number)}: {{n}} degrees",
+                "say_every_s": 6,
+                "say_report": True,
+            }
         meter: dict[str, object] = {
             "mode": "l3",
             "application_id": _METER,
             "credential": _CREDENTIAL,
+            "say_to": self.players[0].name,
+            "say_text": "meter: {n} kWh",
+            "say_every_s": 6,
+            "say_report": True,
         }
         self._join(Player(f"application:{_METER}", "serial", meter))
 
@@ -71,6 +86,8 @@ class Cast:
             "registration_lifetime_s = 20",
             "[[ue]]",
             f'ue_service_id = "{GATEWAY}"',
+            "[[application]]",
+            f'as_service_id = "{_READER}"',
         ]
         gateway = [
             "[gateway]",

@@ -16,6 +16,9 @@ Event = dict[str, Any]
 
 _READY_TIMEOUT_S = 15.0
 _END_TIMEOUT_S = 6.0
+# Everything of the firmware compiled from source, on objects twice a board's size, and for BLE the
+# `bluetooth` module, which on a board is not on the heap.
+_HEAP = "400k"
 
 
 class DemoError(Exception):
@@ -76,7 +79,7 @@ class DemoWorld:
         link = (await self._ready(gateway, "gateway"))["links"][0]
         for player in self._cast.players:
             try:
-                argv = ue_command(self._cast.write_ue_file(player, link))
+                argv = ue_command(self._cast.write_ue_file(player, link), _HEAP)
                 await self._spawn(argv, take, ue_environment(self._cast.air))
             except MicroPythonMissing as problem:
                 raise DemoError(str(problem)) from None
