@@ -46,7 +46,7 @@ class Messaging:
         self._shared = shared
         self._store = shared.store
         self.outbox = Outbox(shared, own, self._tell, self._note_row)
-        self.uplink = Uplink(shared, self.outbox)
+        self.uplink = Uplink(shared, own, self.outbox)
         self.downlink = Downlink(shared)
         self._sets = SegmentSets(shared)
         self.handovers = Handovers(shared)

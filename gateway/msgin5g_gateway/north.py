@@ -20,7 +20,9 @@ from msgin5g_host.udp import UdpSocket, open_socket
 
 _MAX_DATAGRAM_BYTES = 16 * 1024
 _MAX_WAITING = 1024
-# The server has up to 16 messages under way to a gateway.
+# So many UEs need not wait for each other's round trips; those of one UE follow each other. The
+# server has as many under way to a gateway.
+_NSTART = 16
 _REMEMBERED_IDS = 64
 TIMEOUT_S = 100.0
 
@@ -53,6 +55,7 @@ class North:
             max_datagram_bytes=_MAX_DATAGRAM_BYTES,
             max_waiting=_MAX_WAITING,
             remembered_ids=_REMEMBERED_IDS,
+            nstart=_NSTART,
         )
         self.endpoint = Endpoint(random.SystemRandom().randrange, params, known=RULES)
         self._context, self._transport = create_context(self.endpoint)

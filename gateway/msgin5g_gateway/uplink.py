@@ -1,7 +1,8 @@
 """Messages of UEs to the server (MSGin5G-6 to MSGin5G-1), unchanged, and its answer back.
 
 One message of each UE is at the server at a time, the others wait their turn. While the server
-cannot be reached, and while older messages of the same UE wait there, they go into the outbox.
+cannot be reached or does not know the gateway, and while older messages of the same UE wait there,
+they go into the outbox.
 """
 
 from collections import deque
@@ -12,6 +13,7 @@ from msgin5g import names as n
 from msgin5g.message import Message
 from msgin5g_gateway.effects import Shared
 from msgin5g_gateway.outbox import Outbox
+from msgin5g_gateway.own import OwnRegistration
 
 MAX_RELAYS = 1_000
 MAX_RELAYS_OF_ONE = 16
@@ -63,8 +65,9 @@ class UeRelay(Relay):
 class Uplink:
     """Bring every message to the server or into the outbox, in the order of each UE."""
 
-    def __init__(self, shared: Shared, outbox: Outbox) -> None:
+    def __init__(self, shared: Shared, own: OwnRegistration, outbox: Outbox) -> None:
         self._shared = shared
+        self._own = own
         self._outbox = outbox
         self._queues: dict[str, deque[Relay]] = {}
         self._at_server: dict[Relay, None] = {}
@@ -74,7 +77,9 @@ class Uplink:
         """Take a message; its `answer` is called now or later, 20 s after it was sent at most."""
         shared = self._shared
         shared.counters["messages up: " + relay.kind] += 1
-        if shared.server_down or self._outbox.has(relay.ue):
+        # The server refuses what comes from a gateway that it does not know yet.
+        ready = self._own.is_settled and not shared.server_down
+        if not ready or self._outbox.has(relay.ue):
             self._keep(relay, now)
             return
         queue = self._queues.get(relay.ue)

@@ -315,6 +315,17 @@ def test_nothing_leaves_before_the_gateway_has_registered_again(tmp_path):
     bench.close()
 
 
+def test_before_the_gateway_has_registered_messages_wait_on_disk(tmp_path):
+    bench = Bench(tmp_path, register=True)
+    assert bench.receive(msg(1)) == (coap.CHANGED, b"")
+    assert [body(payload)["msgType"] for _, payload in bench.north] == ["REG"]
+    bench.serve()
+    bench.wait(1)
+    assert bench.server_takes()["msgId"] == make_id(1)
+    assert bench.receive(msg(1, number=2)) is None
+    bench.close()
+
+
 def test_a_gateway_that_the_server_does_not_want_sends_nevertheless(tmp_path):
     bench = Bench(tmp_path, register=True)
     cut_ref, _ = bench.take_north()
