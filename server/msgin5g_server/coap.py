@@ -89,19 +89,39 @@ class CoapServer:
         due = self._core.registry.next_deadline()
         return outcome == [True] and due is not None and due <= now
 
-    def handle_later(self, payload: bytes, peer: Any) -> "asyncio.Future[tuple[int, bytes]]":
-        """Handle a request that came through aiocoap; the result is durable when it is there."""
-        done: asyncio.Future[tuple[int, bytes]] = asyncio.get_running_loop().create_future()
-        now = self._clock.now()
-        answer = self._handle(payload, peer, now)
+    def durably(self, work: Callable[[int], Any]) -> "asyncio.Future[Any]":
+        """Run work(now) on the core; its result is there once what it changed is on disk.
+
+        Raises what `work` raises, and StoreError.
+        """
+        done: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        try:
+            result = work(self._clock.now())
+        except Exception as problem:
+            done.set_exception(problem)
+            return done
 
         def finish(stored: bool) -> None:
-            if not done.done():
-                done.set_result(answer if stored else (coap.UNAVAILABLE, _UNAVAILABLE))
+            if done.done():
+                return
+            if stored:
+                done.set_result(result)
+            else:
+                done.set_exception(StoreError(_UNAVAILABLE.decode()))
 
         self._after_commit.append(finish)
-        asyncio.get_running_loop().call_soon(self._udp.flush)
+        self._flush_soon()
         return done
+
+    async def handle_later(self, payload: bytes, peer: Any) -> tuple[int, bytes]:
+        """Handle a request that came through aiocoap; the result is durable."""
+        try:
+            answer: tuple[int, bytes] = await self.durably(
+                lambda now: self._handle(payload, peer, now)
+            )
+        except StoreError:
+            return coap.UNAVAILABLE, _UNAVAILABLE
+        return answer
 
     def _on_event(self, event: tuple[Any, ...], now: int) -> None:
         if event[0] == REQUEST:

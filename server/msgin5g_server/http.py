@@ -1,4 +1,4 @@
-"""The Server's HTTP side: who is registered, whether it is well, and its counters."""
+"""The Server's HTTP side: who is registered, messages, whether it is well, and its counters."""
 
 import asyncio
 import json
@@ -9,6 +9,7 @@ from aiohttp import web
 
 from msgin5g_host.clock import Clock, iso
 from msgin5g_server.core import ServerCore
+from msgin5g_server.http_messages import MAX_BODY_BYTES, Durably, HttpMessages
 from msgin5g_server.registry import Registration
 
 _DEFAULT_LIMIT = 1000
@@ -22,16 +23,21 @@ _METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
 class HttpServer:
-    """Serve GET /ues, /health and /metrics; `address` is the bound (host, port)."""
+    """Serve /ues, /messages, /health and /metrics; `address` is the bound (host, port)."""
 
     def __init__(
-        self, core: ServerCore, clock: Clock, coap_counters: Callable[[], Mapping[str, int]]
+        self,
+        core: ServerCore,
+        clock: Clock,
+        coap_counters: Callable[[], Mapping[str, int]],
+        durably: Durably,
     ) -> None:
         self._core = core
         self._clock = clock
         self._coap_counters = coap_counters
-        app = web.Application()
+        app = web.Application(client_max_size=MAX_BODY_BYTES)
         app.router.add_get("/ues", self._ues)
+        HttpMessages(core, durably).add_routes(app)
         app.router.add_get("/health", self._health)
         app.router.add_get("/metrics", self._metrics)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)

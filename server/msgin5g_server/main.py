@@ -67,7 +67,7 @@ async def _serve(settings: Settings, as_json: bool, stop: asyncio.Event) -> None
         coap = CoapServer(*parse_address(settings["server.bind"]), core, clock, log)
         where = settings["server.http"]
         if where:
-            http = HttpServer(core, clock, lambda: coap.endpoint.counters)
+            http = HttpServer(core, clock, lambda: coap.endpoint.counters, coap.durably)
             await http.start(*parse_address(where))
         log.event(
             "ready",

@@ -21,6 +21,7 @@ from msgin5g_host.config import Settings
 from msgin5g_host.log import EventLog
 from msgin5g_server import availability
 from msgin5g_server.accounts import Accounts
+from msgin5g_server.applications import Applications
 from msgin5g_server.collecting import Collector
 from msgin5g_server.courier import Attempt, Courier
 from msgin5g_server.message_store import Body, Delivery, MessageStore
@@ -55,10 +56,11 @@ class MessageCore:
         self._log = log
         self._counters = counters
         self._service_id: str = settings["server.service_id"]
-        self._retention_ms: int = settings["server.message_retention_s"] * 1000
+        self.retention_ms: int = settings["server.message_retention_s"] * 1000
         self.routes = Routes(settings, registry)
         self.courier = Courier(store, self, counters)
         self._packer = Packer(settings, self.routes)
+        self.applications = Applications(self, self.routes, store, self._packer, counters)
         self._collector = Collector(store, int(settings["server.segment_wait_s"] * 1000))
         self._told: OrderedDict[tuple[str, str], str] = OrderedDict()
         self._out: list[Post] = []
@@ -209,7 +211,7 @@ class MessageCore:
         if message.segment is not None:
             self._on_segment(message, body, recipients, now)
         else:
-            self._deliver(body, recipients, now)
+            self.deliver(body, recipients, now)
         self._store.note_seen(origin, message.message_id, number, message.report)
         return coap.CHANGED, b""
 
@@ -231,9 +233,9 @@ class MessageCore:
                 apart.append(recipient)
             else:
                 joined = self._packer.joined(whole)
-                self._deliver(self._body_of(body, joined), [recipient], now)
+                self.deliver(self._body_of(body, joined), [recipient], now)
         for source, token, payload in parts:
-            self._deliver(self._store.new_body(body.origin, source, token, payload), apart, now)
+            self.deliver(self._store.new_body(body.origin, source, token, payload), apart, now)
 
     def _on_imdn(
         self, message: Message, payload: bytes, source: str, now: int
@@ -251,10 +253,10 @@ class MessageCore:
             if self._store.wants_report(destination, one) is None:
                 raise BadMessage(n.MSG_ID, "a report on a message that nobody sent")
         if message.destination[0] == n.AS:
-            self._hand_over(message, destination, now)
+            self.applications.hand_over(message, destination, now)
         else:
             body = self._store.new_body(origin, source, b"", payload, message)
-            self._enqueue(body, destination, 1, True, now + self._retention_ms, now)
+            self.enqueue(body, destination, 1, True, now + self.retention_ms, now)
         for one in ids:
             self._store.note_seen(origin, one, _REPORT, False)
         return coap.CHANGED, b""
@@ -275,22 +277,22 @@ class MessageCore:
                 self._out.append((None, address, payload, token))
         for piece in made or ():
             body = self._store.new_body(route[0], source, token, piece)
-            self._enqueue(body, route[1], 1, True, now + self._retention_ms, now)
+            self.enqueue(body, route[1], 1, True, now + self.retention_ms, now)
         return coap.CHANGED, b""
 
     # What follows
 
-    def _deliver(self, body: Body, recipients: list[str], now: int) -> None:
+    def deliver(self, body: Body, recipients: list[str], now: int) -> None:
         """Give a message, whole or one segment, to each of its recipients."""
         message = body.message
-        expires = now + self._retention_ms
+        expires = now + self.retention_ms
         if message.expires_ms is not None:
             expires = min(message.expires_ms, expires)
         rank = _RANK[message.priority]
         by_size: dict[int, list[Body]] = {}
         for recipient in recipients:
             if self.routes.is_application(recipient):
-                self._hand_over(message, recipient, now)
+                self.applications.hand_over(message, recipient, now)
                 continue
             size = self.routes.segment_bytes(recipient)
             if size not in by_size:
@@ -301,26 +303,12 @@ class MessageCore:
             for piece in by_size[size]:
                 if piece.message.segment is not None:
                     self._store.put_set_route(piece.message.segment.set_id, body.origin, recipient)
-                self._enqueue(piece, recipient, rank, message.store, expires, now)
+                self.enqueue(piece, recipient, rank, message.store, expires, now)
 
-    def _hand_over(self, message: Message, application: str, now: int) -> None:
-        """Give a message or report to an application, and the report that it asks for."""
-        self._store.put_inbox(application, now, self._packer.whole(message))
-        self._counters["delivered"] += 1
-        for one in message.entries or [message]:
-            if message.msg_type != n.MSG or not one.report:
-                continue
-            report = Message()
-            report.msg_type = n.IMDN
-            report.origin, report.destination = (n.AS, application), message.origin
-            report.message_id, report.status = one.message_id, n.SUCCESS
-            payload = self._packer.whole(report)
-            body = self._store.new_body(application, "", b"", payload, report)
-            self._enqueue(body, message.origin[1], 1, True, now + self._retention_ms, now)
-
-    def _enqueue(
+    def enqueue(
         self, body: Body, recipient: str, rank: int, store: bool, expires: int, now: int
     ) -> None:
+        """Stage one delivery, unless too much waits for its recipient."""
         if store and availability.opts_out(self.routes.profile(recipient)):
             store = False
         delivery = self._store.put_delivery(body, recipient, rank, store, expires)
@@ -367,6 +355,9 @@ class MessageCore:
     ) -> None:
         self._counters["responses"] += 1
         payload = msgresp(self._service_id, message.origin, message.message_id, status, cause)
+        if message.origin[0] == n.AS:
+            self.applications.tell(message.origin[1], payload, self._now)
+            return
         # It answers an earlier request: same Token (6.1 b).
         self._out.append((None, where, payload, token))
 

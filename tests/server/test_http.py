@@ -13,6 +13,7 @@ from msgin5g_server.registry import Registration, Registry
 from tests.world import SERVICE, server_settings, silent_log, ue_id
 
 NOW = 1_800_000_000_000
+AS = "urn:example:as:1"
 PROFILE = {"triInfo": {"ueId": "urn:example:ä", "cliPort": "7000"}}
 
 
@@ -24,12 +25,30 @@ class StoppedClock:
 @pytest.fixture
 def core(tmp_path):
     registry = Registry(str(tmp_path))
-    yield ServerCore(server_settings(str(tmp_path), (), open=True), registry, silent_log())
+    settings = server_settings(str(tmp_path), (), open=True)
+    settings.rows["application"] = [{"as_service_id": AS}]
+    made = ServerCore(settings, registry, silent_log())
+    yield made
+    made.close()
     registry.close()
 
 
+def durably(core):
+    """What CoapServer.durably does, with a commit at once."""
+
+    async def run(work):
+        result = work(NOW)
+        core.messages.poll(NOW)
+        core.commit()
+        return result
+
+    return run
+
+
 async def _with_server(core, job):
-    server = HttpServer(core, StoppedClock(), lambda: {"retransmissions": 3, 'odd"name\\': 1})
+    server = HttpServer(
+        core, StoppedClock(), lambda: {"retransmissions": 3, 'odd"name\\': 1}, durably(core)
+    )
     await server.start("127.0.0.1", 0)
     try:
         base = "http://{}:{}".format(*server.address)
@@ -188,3 +207,89 @@ def test_a_long_answer_leaves_the_loop_to_others_while_it_is_made(core, params, 
         return turns
 
     assert asyncio.run(_with_server(core, job)) >= least
+
+
+# Messages of applications
+
+
+def post(core, body):
+    """Return (status, text) of one POST to /messages."""
+
+    async def job(session):
+        data = body if isinstance(body, bytes) else json.dumps(body).encode()
+        async with session.post("/messages", data=data) as answer:
+            return answer.status, await answer.text()
+
+    return asyncio.run(_with_server(core, job))
+
+
+def test_an_application_sends_and_reads(core):
+    fill(core, 1)
+    ue = next(iter(core.registry))
+    status, text = post(core, {"from": AS, "to": ue, "payload": "hello", "report": True})
+    message_id = json.loads(text)["message_id"]
+    assert status == 201
+    ((attempt, where, payload, _),) = core.messages.take()
+    sent = json.loads(payload)
+    assert where == "10.0.0.1:1" and sent["msgId"] == message_id
+    assert sent["oriAddr"] == {"oriAddrType": "AS", "addr": AS} and sent["payload"] == "hello"
+    core.messages.answered(attempt, 0x44, "", NOW)
+    report = {
+        "msgIden": SERVICE,
+        "msgType": "IMDN",
+        "oriAddr": {"oriAddrType": "UE", "addr": ue},
+        "destAddr": {"destAddrType": "AS", "addr": AS},
+        "msgId": message_id,
+        "DelSta": "success",
+    }
+    assert core.handle(json.dumps(report).encode(), "10.0.0.1:1", NOW)[0] == 0x44
+    core.commit()
+    status, _, text = get(core, "/messages", {"application": AS})
+    (found,) = json.loads(text)["messages"]
+    assert status == 200 and found["message"]["msgType"] == "IMDN"
+    after = {"application": AS, "after": str(found["id"])}
+    assert json.loads(get(core, "/messages", after)[2])["messages"] == []
+
+
+def test_an_application_hears_that_its_message_waits_or_is_gone(core):
+    post(core, {"from": AS, "to": "urn:example:ue:away", "payload": "x"})
+    later = {"from": AS, "to": "urn:example:ue:away", "payload": "y"}
+    post(core, {**later, "store_until": "2030-01-01T00:00:00Z"})
+    core.commit()
+    rows = json.loads(get(core, "/messages", {"application": AS})[2])["messages"]
+    assert [row["message"]["DelSta"] for row in rows] == [
+        "failure",
+        "stored for deferred delivery",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "text"),
+    [
+        (b"{", 400, "the body is JSON"),
+        ([], 400, "the body is a JSON object"),
+        ({"from": AS, "to": ue_id(1)}, 400, "payload: missing"),
+        ({"from": AS, "too": ue_id(1)}, 400, "unknown key 'too'"),
+        ({"from": AS, "to": ue_id(1), "payload": 5}, 400, "payload: a string is wanted"),
+        ({"from": AS, "to": ue_id(1), "payload": "x", "report": "yes"}, 400, "report: true"),
+        ({"from": "urn:x:y", "to": ue_id(1), "payload": "x"}, 403, "'urn:x:y' is no application"),
+        ({"from": AS, "to": AS, "kind": "AS", "payload": "x"}, 400, "an AS writes to no AS"),
+        ({"from": AS, "to": "urn:g", "kind": "GROUP", "payload": "x"}, 404, "unknown recipient"),
+        ({"from": AS, "to": ue_id(1), "payload": "x", "priority": "TOP"}, 400, "priority: one of"),
+        (
+            {"from": AS, "to": ue_id(1), "payload": "x", "store_until": "soon"},
+            400,
+            "store_until: a date-time",
+        ),
+        ({"from": AS, "to": ue_id(1), "payload": "x" * 65537}, 400, "payload: at most 65536"),
+    ],
+)
+def test_a_message_that_cannot_be_taken_is_refused_with_the_reason(core, body, status, text):
+    got, said = post(core, body)
+    assert got == status and text in said, said
+
+
+def test_reading_for_nobody_is_not_found(core):
+    status, _, text = get(core, "/messages", {"application": "urn:x:y"})
+    assert status == 404 and "server.toml" in text
+    assert get(core, "/messages", {"application": AS, "after": "x"})[0] == 400
