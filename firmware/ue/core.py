@@ -261,10 +261,10 @@ class UeCore(Machine):
         """A message, a report, or what belongs to segments (6.4.1.1, 6.5)."""
         try:
             try:
-                self.messages().inbox.receive(incoming, now)
+                self.messages().receive(incoming, now)
             except MemoryError:
                 gc.collect()
-                self.messages().inbox.receive(incoming, now)
+                self.messages().receive(incoming, now)
         except MemoryError:
             gc.collect()
             self.counters["no_memory"] += 1

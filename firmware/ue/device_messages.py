@@ -1,6 +1,6 @@
 """Messages of a device without an MSGin5G client (6.4.2.3), in either form of MSGin5G-5."""
 
-from binascii import hexlify, unhexlify
+from binascii import unhexlify
 
 from msgin5g import l3
 from msgin5g import names as n
@@ -74,8 +74,13 @@ class DeviceMessaging(Postman):
 def report_id(item):
     """Return the Message ID of a report, the same when it is sent again."""
     if item.application is None:
-        item.application = hexlify(new_id()).decode()
-    return unhexlify(item.application)
+        item.application = new_id()
+    return octets(item.application)
+
+
+def octets(message_id):
+    """Return the 16 bytes of a Message ID's text."""
+    return unhexlify(message_id.replace("-", ""))
 
 
 def is_later(cause):

@@ -8,7 +8,7 @@ from binascii import crc32, unhexlify
 from msgin5g import coap, gaps
 from msgin5g import names as n
 from msgin5g.errors import BadMessage
-from msgin5g.message import parse_message
+from msgin5g.message_parse import parse_message
 from msgin5g.octets import from_text
 from ue.postman import Received
 
@@ -119,7 +119,7 @@ class Inbox:
         if max(segment.number, segment.total or 0) > REASSEMBLY_PARTS:
             raise BadMessage(n.SEG_PARAMS, "at most %d segments are wanted" % REASSEMBLY_PARTS)
         if self._assembler is None:
-            from msgin5g.segments import Assembler
+            from msgin5g.assembling import Assembler
 
             self._assembler = Assembler(
                 REASSEMBLY_SETS, self._most_bytes, self._wait_ms, RECOVERY_ROUNDS

@@ -1,12 +1,10 @@
 """Messages in the CoAP form of MSGin5G-5 (Annex A.3)."""
 
-from binascii import unhexlify
-
 from msgin5g import app_client, coap, gaps, l3
 from msgin5g import names as n
 from msgin5g.errors import BadMessage, CallerError
 from msgin5g.octets import from_text
-from ue.device_messages import DeviceMessaging, report_id
+from ue.device_messages import DeviceMessaging, octets, report_id
 from ue.requests import room_bytes
 
 _LATER = (
@@ -93,7 +91,7 @@ class CoapMessaging(DeviceMessaging):
             raise CallerError(text)
 
     def _build(self, item):
-        message_id = unhexlify(item.id.replace("-", ""))
+        message_id = octets(item.id)
         if item.what != n.MSG:
             return app_client.report_sending_request(item.success, report_id(item), message_id)
         payload = from_text("".join(item.parts))

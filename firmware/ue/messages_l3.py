@@ -4,13 +4,11 @@ A response names no request. One MESSAGE SENDING REQUEST is under way at a time,
 is answered; after repetitions the answers to the copies pass before the next one goes.
 """
 
-from binascii import unhexlify
-
 from msgin5g import l3
 from msgin5g import names as n
 from msgin5g.errors import CallerError
 from msgin5g.octets import from_text, uuid_text
-from ue.device_messages import DeviceMessaging, is_later, report_id
+from ue.device_messages import DeviceMessaging, is_later, octets, report_id
 from ue.postman import Received
 
 
@@ -46,7 +44,7 @@ class L3Messaging(DeviceMessaging):
         if item.what == n.MSG:
             self._core.request(self._build(item), now)
             return
-        reply_to = unhexlify(item.id.replace("-", ""))
+        reply_to = octets(item.id)
         frame = l3.delivery_report_sending_request(item.success, report_id(item), reply_to)
         self._core.say(frame)
         self.taken(now)
@@ -61,7 +59,7 @@ class L3Messaging(DeviceMessaging):
         payload = from_text("".join(item.parts))
         number = None if item.application is None else int(item.application)
         return l3.message_sending_request(
-            *(item.kind, _target(item.to), unhexlify(item.id.replace("-", "")), payload),
+            *(item.kind, _target(item.to), octets(item.id), payload),
             application_id=number,
             report=item.report or None,
         )

@@ -6,18 +6,15 @@ What arrives is the business of `ue.inbox`.
 from msgin5g import checks, coap, gaps
 from msgin5g import names as n
 from msgin5g.errors import CallerError
-from msgin5g.jsontext import quote
-from msgin5g.message import Entry, Message, Segment, imdn, msg, segconfir, segrec
-from msgin5g.octets import uuid_text
-from msgin5g.segments import split
-from ue.outbox import Item
+from msgin5g.message_build import segconfir, segrec
+from ue.compose import Composer
+from ue.machine import sooner
 from ue.postman import Postman, new_id
 from ue.requests import room_bytes
 
 SENT_SETS = 2
 SENT_SET_MS = 300000
 MAX_CONTROLS = 8
-_ENTRY_BYTES = 160  # of an entry of an aggregate, besides Application ID and payload
 
 
 class Control:
@@ -33,72 +30,44 @@ class Control:
 
 
 class Messaging(Postman):
-    """Single messages, segments, aggregates and reports, by CoAP POST to the gateway.
-
-    ue_service_id, service_id: the UE's identity and the service; the inbox is made with it.
-    """
+    """Single messages, segments, aggregates and reports, by CoAP POST to the gateway."""
 
     kinds = (n.UE, n.AS, n.GROUP, n.BC, n.TOPIC)
 
     def __init__(self, core, config, kept, max_bytes):
         super().__init__(core, config, kept)
-        from ue.inbox import Inbox
-
-        self._ue = config["ue_service_id"]
         self._service = config["service_id"]
-        self._room = max_bytes - room_bytes(config)
-        self._size = config["segment_bytes"]
+        self._composer = Composer(config, max_bytes - room_bytes(config))
         self._controls = []
         self._sent_sets = []
         self._exchange = None
-        self.inbox = Inbox(self, core, config, self._seen)
+        self._inbox = None
         for item in list(self._outbox.items):
             try:
                 self._prepare(item)
             except CallerError:
                 self._outbox.items.remove(item)
 
-    def send_several(self, to, payloads, kind, report, store, priority, application, now):
-        """Take messages that may travel together; returns their Message IDs in order.
+    def send_several(self, to, payloads, options, now):
+        """Take messages that may travel together; returns their Message IDs in order."""
+        from ue.several import aggregate
 
-        What is too large for an aggregate goes alone, and so does all that is urgent (6.4.1.1.3).
-        """
-        items = []
-        ids = []
-        batch = None
-        left = room = 0
-        for payload in payloads:
-            item = self._item(to, payload, kind, report, store, priority, application)
-            ids.append(item.id)
-            text = item.parts[0]
-            size = len(text.encode())
-            cost = len(quote(text).encode()) + _ENTRY_BYTES + len(item.application or "")
-            if len(item.parts) > 1 or priority == n.HIGH or cost > self._room // 2:
-                items.append(item)
-                continue
-            if batch is None or size > left or cost > room:
-                batch = Item(n.MSG, uuid_text(new_id()), kind, to)
-                batch.store = item.store
-                batch.report = item.report
-                batch.application = item.application
-                batch.priority = item.priority
-                batch.is_aggregate = True
-                batch.parts = []
-                items.append(batch)
-                left = self._size
-                room = self._room - self._overhead(batch)
-            batch.parts.append([item.id, text])
-            left -= size
-            room -= cost
+        items = [self._item(to, payload, options) for payload in payloads]
+        ids = [item.id for item in items]
+        items = aggregate(items, self._composer, new_id)
         for item in items:
-            if item.is_aggregate and len(item.parts) == 1:
-                item.is_aggregate = False
-                item.id, text = item.parts[0]
-                item.parts = [text]
             self._check_size(item)
         for item in items:
             self._put(item, now)
         return ids
+
+    def receive(self, incoming, now):
+        """Take a POST of the message family and answer it."""
+        if self._inbox is None:
+            from ue.inbox import Inbox
+
+            self._inbox = Inbox(self, self._core, self._config, self._seen)
+        self._inbox.receive(incoming, now)
 
     def control(self, what, set_id, value):
         """Send SEGREC (value: ranges) or SEGCONFIR (value: result) on a set."""
@@ -136,7 +105,8 @@ class Messaging(Postman):
 
     def tick(self, may_send, now):
         """Do what is due."""
-        self.inbox.tick(now)
+        if self._inbox is not None:
+            self._inbox.tick(now)
         if self._sent_sets and now >= self._sent_sets[0][0]:
             self._sent_sets.pop(0)
         super().tick(may_send, now)
@@ -144,8 +114,7 @@ class Messaging(Postman):
     def next_deadline(self, may_send):
         """Return when `tick` is due, or None."""
         due = super().next_deadline(may_send)
-        other = self.inbox.next_deadline()
-        return other if due is None or other is not None and other < due else due
+        return due if self._inbox is None else sooner(due, self._inbox.next_deadline())
 
     def owns(self, exchange):
         """Tell whether an exchange of the endpoint is the one under way here."""
@@ -209,7 +178,7 @@ class Messaging(Postman):
     def _start(self, job, now):
         info = {}
         if job.__class__ is not Control:
-            what, payload = job.what, self._payload(job, job.at)
+            what, payload = job.what, self._composer.compose(job, job.at)
             info["message_id"] = job.id
             if len(job.parts) > 1:
                 info["part"] = "%d/%d" % (job.at + 1, len(job.parts))
@@ -223,44 +192,9 @@ class Messaging(Postman):
                 info["result"] = job.value
             else:
                 item, numbers = job.value
-                payload = self._payload(item, numbers[0] - 1)
+                payload = self._composer.compose(item, numbers[0] - 1)
                 info["part"] = "%d/%d" % (numbers[0], len(item.parts))
         self._exchange = self._core.post(what, payload, info, now)
-
-    def _payload(self, item, at):
-        """Return the JSON of an item, or of its segment `at`."""
-        message = Message()
-        message.origin = (n.UE, self._ue)
-        message.destination = (item.kind, item.to)
-        message.message_id = item.id
-        if item.what == n.IMDN:
-            message.status = n.SUCCESS if item.success else n.FAILURE
-            message.cause = item.cause
-            return imdn(self._service, message)
-        message.store = item.store
-        message.priority = item.priority
-        if item.application is not None:
-            message.applications = (item.application,)
-        if item.is_aggregate:
-            message.entries = [self._entry(item, one) for one in item.parts]
-            message.applications = ()
-            return msg(self._service, message)
-        # The first segment alone asks for a report (TS 23.554 8.5.2).
-        message.report = item.report and not at
-        message.payload = item.parts[at]
-        count = len(item.parts)
-        if count > 1:
-            message.segment = Segment(item.id, at + 1, count, at + 1 == count)
-        return msg(self._service, message)
-
-    def _entry(self, item, part):
-        entry = Entry()
-        entry.message_id, entry.payload = part
-        entry.report = item.report
-        entry.priority = item.priority
-        if item.application is not None:
-            entry.applications = (item.application,)
-        return entry
 
     def _check_address(self, kind, to):
         """Areas and topics are strings, the others URIs."""
@@ -270,31 +204,5 @@ class Messaging(Postman):
             checks.uri(to, "to")
 
     def _prepare(self, item):
-        """Cut a payload that is over `segment_bytes`, or too long for a frame once it is JSON."""
-        if item.what != n.MSG or item.is_aggregate:
-            return
-        text = "".join(item.parts)
-        room = self._room - self._overhead(item)
-        if room < 64:
-            raise CallerError("the addresses leave no room for a payload")
-        size = self._size
-        while True:
-            item.parts = split(text, size)
-            longest = 0
-            for part in item.parts:
-                longest = max(longest, len(quote(part).encode()) - 2)
-            if longest <= room:
-                return
-            size = size * 2 // 3
-
-    def _overhead(self, item):
-        """Return what the longest segment without a payload takes."""
-        bare = Item(item.what, item.id, item.kind, item.to)
-        bare.report = bare.store = True
-        bare.priority = n.NORMAL if item.priority == n.NORMAL else item.priority
-        bare.application = item.application
-        return len(self._payload(bare, 0)) + _SEGMENT_BYTES
-
-
-# "isSegmented" and "segParams" with a UUID and numbers of three digits.
-_SEGMENT_BYTES = 130
+        if item.what == n.MSG and not item.is_aggregate:
+            self._composer.cut(item)

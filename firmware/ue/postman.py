@@ -45,11 +45,11 @@ class Seen:
 
 
 def new_id():
-    """Return a random UUID (RFC 4122 version 4) as 16 bytes."""
+    """Return a random UUID (RFC 4122 version 4) as text."""
     data = bytearray(os.urandom(16))
     data[6] = data[6] & 0x0F | 0x40
     data[8] = data[8] & 0x3F | 0x80
-    return bytes(data)
+    return uuid_text(data)
 
 
 class Postman:
@@ -72,9 +72,12 @@ class Postman:
         self._retry_at = None
         self._failures = 0
 
-    def send(self, to, payload, kind, report, store, priority, application, now):
-        """Take a message for sending; returns its Message ID. Raises CallerError."""
-        item = self._item(to, payload, kind, report, store, priority, application)
+    def send(self, to, payload, options, now):
+        """Take a message for sending; returns its Message ID. Raises CallerError.
+
+        options: (kind, report, store, priority, application).
+        """
+        item = self._item(to, payload, options)
         self._put(item, now)
         return item.id
 
@@ -158,8 +161,13 @@ class Postman:
     def _pauses(self, now):
         return self._retry_at is not None and now < self._retry_at
 
-    def _item(self, to, payload, kind, report, store, priority, application):
+    def send_several(self, to, payloads, options, now):
+        """Take messages that may travel together; returns their Message IDs in order."""
+        raise CallerError("a device without an MSGin5G client sends one message at a time")
+
+    def _item(self, to, payload, options):
         """Return a message that can be sent. Raises CallerError."""
+        kind, report, store, priority, application = options
         if kind not in self.kinds:
             raise CallerError("kind: one of %s is wanted" % ", ".join(self.kinds))
         if priority not in (n.HIGH, n.NORMAL, n.LOW):
@@ -168,7 +176,7 @@ class Postman:
             self._check_address(kind, to)
         except BadMessage as problem:
             raise CallerError(str(problem))
-        item = Item(n.MSG, uuid_text(new_id()), kind, to)
+        item = Item(n.MSG, new_id(), kind, to)
         item.report = bool(report)
         item.store = bool(store)
         item.priority = priority

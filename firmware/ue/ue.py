@@ -5,6 +5,7 @@ import gc
 import os
 
 from ue.clock import Clock
+from ue.errors import MessageRefused, RegistrationRefused
 from ue.links import open_link
 from ue.modes import make_core
 from ue.states import BACKOFF, DEREGISTERED, REFUSED, REGISTERED
@@ -13,20 +14,14 @@ from ue.storage import Storage
 _REOPEN_MIN_MS = 500
 _REOPEN_MAX_MS = 30000
 _IDLE_MS = 60000
-_SHOWN_BYTES = 80
-
-
-class RegistrationRefused(Exception):
-    """The server or the gateway said no; the text is the cause."""
-
-
-class MessageRefused(Exception):
-    """The next hop did not take a message; the text is the cause."""
 
 
 def random_below(limit):
     """Return a random integer in [0, limit)."""
     return int.from_bytes(os.urandom(4), "big") % limit
+
+
+__all__ = ["ConstrainedUE", "MessageRefused", "RegistrationRefused"]
 
 
 class ConstrainedUE:
@@ -43,7 +38,7 @@ class ConstrainedUE:
         self.on_message = None
         self.on_report = None
         self.on_response = None
-        self._awaited = {}
+        self._talker = None
         self._on_event = on_event
         self._storage = Storage(config["state_file"])
         self._link = open_link(config["link"])
@@ -103,11 +98,8 @@ class ConstrainedUE:
         cannot be sent, MessageRefused, and asyncio.TimeoutError after `timeout_s`; the message is
         then tried on.
         """
-        message_id = self._core.messages().send(
-            *(to, payload, kind, report, store, priority, application, self.clock.now())
-        )
-        await self._taken((message_id,), timeout_s)
-        return message_id
+        options = (kind, report, store, priority, application)
+        return (await self._talk().send(to, payload, options, False, timeout_s))[0]
 
     async def send_several(
         self,
@@ -120,15 +112,12 @@ class ConstrainedUE:
         application=None,
         timeout_s=None,
     ):
-        """Send messages to one recipient, as few POSTs as possible (6.4.1.1.3), as `send` does.
+        """Send messages to one recipient in as few POSTs as possible (6.4.1.1.3), like `send`.
 
         Returns their Message IDs in order. With an MSGin5G client only.
         """
-        ids = self._core.messages().send_several(
-            *(to, payloads, kind, report, store, priority, application, self.clock.now())
-        )
-        await self._taken(ids, timeout_s)
-        return ids
+        options = (kind, report, store, priority, application)
+        return await self._talk().send(to, payloads, options, True, timeout_s)
 
     @property
     def reports_itself(self):
@@ -154,7 +143,7 @@ class ConstrainedUE:
     async def run(self):
         """Carry datagrams between the link and the core; never returns."""
         if self._storage.problem:
-            self._tell("storage", {"reason": self._storage.problem})
+            self.tell("storage", {"reason": self._storage.problem})
         reader = asyncio.create_task(self._read())
         try:
             while not reader.done():
@@ -189,14 +178,14 @@ class ConstrainedUE:
                         self._wake.set()
                 except OSError as problem:
                     self._link.close()
-                    self._tell("link-lost", {"reason": str(problem), "retry_ms": pause_ms})
+                    self.tell("link-lost", {"reason": str(problem), "retry_ms": pause_ms})
                     await asyncio.sleep_ms(pause_ms)
                     pause_ms = min(2 * pause_ms, _REOPEN_MAX_MS)
                 except MemoryError:
                     # As good as a lost datagram: the peer sends it again. A heap that has no room
                     # for the link at all gets time, not a busy loop.
                     gc.collect()
-                    self._tell("no-memory", {"free": gc.mem_free(), "retry_ms": pause_ms})
+                    self.tell("no-memory", {"free": gc.mem_free(), "retry_ms": pause_ms})
                     await asyncio.sleep_ms(pause_ms)
                     pause_ms = min(2 * pause_ms, _REOPEN_MAX_MS)
         finally:
@@ -207,25 +196,13 @@ class ConstrainedUE:
         if await asyncio.wait_for(self.until(state, REFUSED), timeout_s) == REFUSED:
             raise RegistrationRefused(self.cause)
 
-    async def _taken(self, ids, timeout_s):
-        """Wait for the outcome of messages. Raises MessageRefused, asyncio.TimeoutError."""
-        self._wake.set()
-        done = asyncio.Event()
-        for one in ids:
-            self._awaited[one] = done
-        try:
-            await asyncio.wait_for(self._outcomes(ids, done), timeout_s)
-        finally:
-            for one in ids:
-                del self._awaited[one]
+    def _talk(self):
+        """Return what knows about messages; it is loaded when the first one comes or goes."""
+        if self._talker is None:
+            from ue.talk import Talk
 
-    async def _outcomes(self, ids, done):
-        for one in ids:
-            while self._awaited[one] is done:
-                await done.wait()
-                done.clear()
-            if self._awaited[one]:
-                raise MessageRefused(self._awaited[one])
+            self._talker = Talk(self, self._core, self._wake)
+        return self._talker
 
     def _deliver(self):
         while True:
@@ -234,56 +211,24 @@ class ConstrainedUE:
                 return
             if event[0] == "save":
                 if not self._storage.save(event[1]):
-                    self._tell("storage", {"reason": self._storage.problem})
+                    self.tell("storage", {"reason": self._storage.problem})
             elif event[0] == "state":
                 info = dict(event[2])
                 if event[1] in (REFUSED, BACKOFF):
                     self.cause = info.get("cause") or info.get("reason")
                 info["state"] = event[1]
-                self._tell("state", info)
+                self.tell("state", info)
                 self._changed.set()
             elif event[0] == "message":
                 info = dict(event[3])
                 info["direction"] = event[1]
                 info["what"] = event[2]
                 info["iface"] = self._core.iface
-                self._tell("message", info)
-            elif event[0] == "received":
-                self._on_received(event[1])
-            elif event[0] == "report":
-                info = {"message_id": event[1], "success": event[2], "cause": event[3]}
-                self._tell("report", info)
-                if self.on_report is not None:
-                    self.on_report(event[1], event[2], event[3])
-            elif event[0] == "response":
-                info = {"message_id": event[1], "status": event[2], "cause": event[3]}
-                self._tell("response", info)
-                if self.on_response is not None:
-                    self.on_response(event[1], event[2], event[3])
-            elif event[0] == "outcome":
-                self._on_outcome(event[1], event[2])
+                self.tell("message", info)
             else:
-                self._tell(event[0], event[1])
+                self._talk().take(event)
 
-    def _on_received(self, message):
-        info = {"message_id": message.message_id, "bytes": len(message.payload)}
-        if message.origin is not None:
-            info["origin"] = message.origin[1]
-        from msgin5g.octets import to_text
-
-        info["group"] = message.group
-        info["payload"] = to_text(message.payload[:_SHOWN_BYTES])
-        self._tell("received", info)
-        if self.on_message is not None:
-            self.on_message(message)
-
-    def _on_outcome(self, message_id, cause):
-        self._tell("refused" if cause else "sent", {"message_id": message_id, "cause": cause})
-        done = self._awaited.get(message_id)
-        if done:
-            self._awaited[message_id] = cause
-            done.set()
-
-    def _tell(self, name, info):
+    def tell(self, name, info):
+        """Give an event to `on_event`."""
         if self._on_event is not None:
             self._on_event(name, info)

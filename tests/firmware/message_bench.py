@@ -33,9 +33,8 @@ class MessageBench(Bench):
     def send(self, payload="hello", to="urn:example:ue:2", kind="UE", **options):
         options = {"report": False, "store": True, "priority": "NORMAL", **options}
         application = options.pop("application", None)
-        message_id = self.core.messages().send(
-            to, payload, kind, *options.values(), application, self.now
-        )
+        options = (kind, *options.values(), application)
+        message_id = self.core.messages().send(to, payload, options, self.now)
         self.flush()
         return message_id
 

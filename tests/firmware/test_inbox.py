@@ -285,7 +285,7 @@ def test_a_confirmation_of_nothing_is_acknowledged():
 @pytest.mark.parametrize("trips", [1, 2])
 def test_a_board_without_memory_says_later(monkeypatch, trips):
     bench = MessageBench()
-    inbox = bench.core.messages().inbox
+    inbox = bench.core.messages()
     receive, left = inbox.receive, [trips]
 
     def short(incoming, now):

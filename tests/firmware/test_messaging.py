@@ -266,9 +266,8 @@ def test_only_the_last_sets_are_kept_for_recovery():
 
 def several(bench, payloads, **options):
     options = {"kind": "UE", "report": False, "store": True, "priority": "NORMAL", **options}
-    ids = bench.core.messages().send_several(
-        "urn:example:ue:2", payloads, *options.values(), None, bench.now
-    )
+    options = (*options.values(), None)
+    ids = bench.core.messages().send_several("urn:example:ue:2", payloads, options, bench.now)
     bench.flush()
     return ids
 
