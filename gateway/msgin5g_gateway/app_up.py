@@ -111,7 +111,7 @@ class AppUplink:
         shared.counters["device messages"] += 1
         device = self._devices.at(asker.peer, now)
         if device is None:
-            self._refuse([asker], l3.CAUSE_UNKNOWN_DEVICE, "not registered")
+            self._refuse([asker], l3.CAUSE_UNKNOWN_DEVICE)
             return
         key = device.application_id, bytes(request.message_id)
         if key in self._sent:
@@ -131,9 +131,9 @@ class AppUplink:
             if self._is_local_allowed:
                 self._send_here(Sending(device, key[1], asker), target, request, now)
             else:
-                self._unreachable(device, asker, request, "local delivery is not allowed", now)
+                self._unreachable(device, asker, request, l3.CAUSE_NOT_ALLOWED, now)
         elif device.ue is None:
-            self._unreachable(device, asker, request, "only devices here can be reached", now)
+            self._unreachable(device, asker, request, l3.CAUSE_NOT_ALLOWED, now)
         else:
             self._send_up(Sending(device, key[1], asker), device.ue, target, request, now)
 
@@ -225,10 +225,8 @@ class AppUplink:
                 asker.respond(True)
             return
         text = bytes(payload[:80]).decode(errors="replace") or coap.code_text(code)
-        if code == coap.GATEWAY_TIMEOUT:
+        if code in (coap.GATEWAY_TIMEOUT, coap.NOT_FOUND):
             cause = l3.CAUSE_CONNECTION_GONE
-        elif code == coap.NOT_FOUND:
-            cause = l3.CAUSE_UNKNOWN_DEVICE
         else:
             later = code >= coap.INTERNAL_ERROR
             cause = l3.CAUSE_CONGESTION if later else l3.CAUSE_PROTOCOL_ERROR
@@ -265,7 +263,8 @@ class AppUplink:
         if address is None and target is not None:
             address = target.ue
         if address is None:
-            self._unreachable(sending.device, asker, request, "target not resolvable", now)
+            cause = l3.CAUSE_PROTOCOL_ERROR
+            self._unreachable(sending.device, asker, request, cause, now)
             return
         message = Message()
         message.msg_type = n.MSG
@@ -279,7 +278,7 @@ class AppUplink:
         try:
             sending.pieces = self._pieces(message)
         except CallerError as problem:
-            self._refuse([asker], l3.CAUSE_LACK_OF_RESOURCES, str(problem))
+            self._refuse([asker], l3.CAUSE_PROTOCOL_ERROR, str(problem))
             return
         self._asked[ue, message.message_id] = message.report
         if len(self._asked) > MAX_SENT:
@@ -316,10 +315,13 @@ class AppUplink:
         return pieces
 
     def _unreachable(
-        self, device: Device, asker: Asker, request: Any, reason: str, now: int
+        self, device: Device, asker: Asker, request: Any, cause: int, now: int
     ) -> None:
-        """The target cannot be resolved: FAILED, and a report if one was wanted (6.4.2.2.2)."""
-        self._refuse([asker], l3.CAUSE_UNKNOWN_DEVICE, reason)
+        """The target cannot be reached: FAILED, and a report if one was wanted (6.4.2.2.2).
+
+        Not with the cause "unknown device": that is a device which has to register.
+        """
+        self._refuse([asker], cause, "target not resolvable")
         if request.report:
             item = ReportItem(False, uuid.uuid4().bytes, bytes(request.message_id))
             handover = Handover(device.application_id, [item], lambda code, text, now: None)
@@ -335,8 +337,9 @@ class AppUplink:
             sending.askers.append(asker)
 
     def _refuse(self, askers: list[Asker], cause: int, reason: str | None = None) -> None:
+        """Answer FAILED. A device acts upon a cause: a text replaces the unspecified one only."""
         text = reason or l3.CAUSES[cause]
         for asker in askers:
             self._shared.counters["device messages refused: " + l3.CAUSES[cause]] += 1
             self._shared.log.event("refused", what=asker.what, cause=text, peer=asker.peer)
-            asker.respond(False, cause, text)
+            asker.respond(False, cause, text if cause == l3.CAUSE_PROTOCOL_ERROR else None)

@@ -113,6 +113,7 @@ class Messaging:
             return
         token = None
         if kind == n.MSGRESP:
+            self.uplink.note_answer(payload, now)
             # It goes with the message that it answers: the UE's own Token (6.1 b).
             token = self._tokens.get((ue, message.message_id))
         if message.segment is not None:

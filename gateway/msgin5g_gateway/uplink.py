@@ -8,7 +8,7 @@ they go into the outbox.
 from collections import deque
 from typing import Any
 
-from msgin5g import coap
+from msgin5g import coap, gaps
 from msgin5g import names as n
 from msgin5g.message import Message
 from msgin5g_gateway.effects import Shared
@@ -104,6 +104,7 @@ class Uplink:
         del self._at_server[relay]
         shared.server_answered(True)
         shared.counters["messages passed on"] += 1
+        self.note_answer(payload, now)
         queue = self._queues[relay.ue]
         queue.popleft()
         self._count -= 1
@@ -112,6 +113,11 @@ class Uplink:
             self._send(queue[0], now)
         else:
             del self._queues[relay.ue]
+
+    def note_answer(self, payload: bytes, now: int) -> None:
+        """The server may not know any more from where the gateway speaks: register again."""
+        if gaps.CAUSE_NOT_THE_SENDER.encode() in payload:
+            self._own.renew(now)
 
     def failed(self, relay: Relay, reason: str, now: int) -> None:
         """The server did not answer: this message and those behind it go into the outbox."""

@@ -168,3 +168,17 @@ def test_tokens_for_msgresp_are_bounded(bench, monkeypatch):
         bench.receive(msg(number=number), token=b"%d" % number)
         bench.server_takes()
     assert len(bench.core.messaging._tokens) == 2
+
+
+def test_a_gateway_that_the_server_does_not_recognise_registers_again(tmp_path):
+    bench = Bench(tmp_path, register=True)
+    bench.serve()
+    bench.receive(imdn(1, 2))
+    bench.server_takes(coap.BAD_REQUEST, b"oriAddr: originator does not speak from here")
+    assert [body(payload)["msgType"] for _, payload in bench.north] == ["REG"]
+    bench.serve()
+    bench.wait(60_000)
+    cause = "originator does not speak from here"
+    bench.receive_north(builders.msgresp(SERVICE, ("UE", ue_id(1)), make_id(1), "failure", cause))
+    assert [body(payload)["msgType"] for _, payload in bench.north] == ["REG"]
+    bench.close()
