@@ -100,9 +100,11 @@ class Air:
         """Take everything off the air."""
         if self._server is not None:
             self._server.close()
-        for task in list(self._tasks):
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        # Again and again: Python 3.11's wait_for, which bumble uses, may swallow a cancellation.
+        while tasks := list(self._tasks):
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait(tasks, timeout=0.1)
         if self._central is not None:
             connection = getattr(self._central.sink, "transport", None)
             if connection is not None:
