@@ -31,6 +31,7 @@ class Composer:
             message.cause = item.cause
             return imdn(self._service, message)
         message.store = item.store
+        message.expires_ms = item.expires_ms
         message.priority = item.priority
         if item.is_aggregate:
             message.entries = [_entry(item, one) for one in item.parts]

@@ -15,7 +15,8 @@ class Item:
 
     id: Message ID as text, of a report that of the message it speaks of; kind, to: the recipient;
     parts: the payload as text, in segments if it has more than one, or [[id, text], ...] of an
-    aggregate; cause: of a report that says failure, else None; at: the segment that is next.
+    aggregate; cause: of a report that says failure, else None; at: the segment that is next;
+    expires_ms: see `Postman.send`, not kept across a reboot.
     """
 
     def __init__(self, what, message_id, kind, to):
@@ -31,6 +32,7 @@ class Item:
         self.priority = n.NORMAL
         self.application = None
         self.cause = None
+        self.expires_ms = None
         self.at = 0
         self.is_doubted = False
 

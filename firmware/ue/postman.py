@@ -72,12 +72,14 @@ class Postman:
         self._retry_at = None
         self._failures = 0
 
-    def send(self, to, payload, options, now):
+    def send(self, to, payload, options, now, expires_ms=None):
         """Take a message for sending; returns its Message ID. Raises CallerError.
 
-        options: (kind, report, store, priority, application).
+        options: (kind, report, store, priority, application); expires_ms: until when the server
+        may store it, in milliseconds since 1970, for a UE that knows the time.
         """
         item = self._item(to, payload, options)
+        item.expires_ms = expires_ms
         self._put(item, now)
         return item.id
 
@@ -108,6 +110,10 @@ class Postman:
         if may_send and self.current is None and self._next() is not None:
             due = sooner(due, 0 if self._retry_at is None else self._retry_at)
         return due
+
+    def is_idle(self):
+        """Tell whether nothing is under way and nothing waits."""
+        return self.current is None and self._next() is None
 
     def wake(self):
         """The UE is registered again: no pause any more."""

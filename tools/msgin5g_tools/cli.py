@@ -14,6 +14,8 @@ VERBS = {
     "gateway": ("msgin5g_gateway.main", "run the MSGin5G Gateway UE"),
     "ue": ("msgin5g_tools.ue", "run a constrained UE on MicroPython, or a fleet of them"),
     "ues": ("msgin5g_tools.ues", "list the UEs that are registered at a server"),
+    "send": ("msgin5g_tools.send", "send a message from a UE or an application"),
+    "listen": ("msgin5g_tools.listen", "show the messages of a UE or an application"),
     "bench": ("msgin5g_tools.bench", "measure throughput, latency, memory and wire bytes"),
     "doctor": ("msgin5g_tools.doctor", "check what this machine has and what is missing"),
 }
