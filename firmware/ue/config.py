@@ -37,6 +37,7 @@ _DEFAULTS = (
     ("backoff_min_s", 2),
     ("backoff_max_s", 120),
     ("refused_retry_s", 300),
+    ("messages", False),
     ("segment_bytes", 640),
     ("segment_wait_s", 10),
     ("reassembly_bytes", 4096),

@@ -65,17 +65,11 @@ class Inbox:
         if due is None or now < due:
             return
         for what, found, detail in assembler.poll(now):
-            origin, set_id = found.first.origin, found.key[1]
             if what == "missing":
                 self._core.counters["segment_recoveries"] += 1
-                self._postman.control(n.SEGREC, set_id, detail)
-                continue
-            self._core.counters["sets_given_up"] += 1
-            self._core.emit(("given-up", {"set": set_id, "reason": detail}))
-            self._postman.control(n.SEGCONFIR, set_id, False)
-            if found.report:
-                lost = Received(found.first.message_id, origin, b"")
-                self._postman.report(lost, False, gaps.CAUSE_SEGMENTS_MISSING, now)
+                self._postman.control(n.SEGREC, found.key[1], detail)
+            else:
+                self._give_up(found, detail, now)
 
     def next_deadline(self):
         """Return when `tick` is due, or None."""
@@ -127,15 +121,27 @@ class Inbox:
         found = self._assembler.add(message, now)
         if found is None:
             return
-        whole = found.first
-        whole.report = found.report
         try:
-            payload = from_text(found.joined())
+            payload = _join(found)
+        except MemoryError:
+            self._give_up(found, "no memory", now)
+            return
         except BadMessage:
-            self._postman.control(n.SEGCONFIR, segment.set_id, False)
+            self._give_up(found, "malformed", now)
             raise
         self._postman.control(n.SEGCONFIR, segment.set_id, True)
+        whole = found.first
+        whole.report = found.report
         self._hand_on(self._received(whole, whole, payload), now)
+
+    def _give_up(self, found, reason, now):
+        set_id = found.key[1]
+        self._core.counters["sets_given_up"] += 1
+        self._core.emit(("given-up", {"set": set_id, "reason": reason}))
+        self._postman.control(n.SEGCONFIR, set_id, False)
+        if found.report:
+            lost = Received(found.first.message_id, found.first.origin, b"")
+            self._postman.report(lost, False, reason, now)
 
     def _received(self, message, entry, payload):
         """Return what an application gets. entry: the message itself or one of an aggregate."""
@@ -192,6 +198,25 @@ class Inbox:
         n.SEGREC: _on_segrec,
         n.SEGCONFIR: _on_segconfir,
     }
+
+
+def _join(found):
+    """Return the payload of a whole `SegmentSet` in bytes, letting go of its parts on the way.
+
+    Raises BadMessage for text that announces octets and has none, MemoryError.
+    """
+    parts = found.parts
+    data = bytearray(found.size_bytes)
+    found.first.payload = None
+    at = 0
+    for number in sorted(parts):
+        part = parts.pop(number).encode()
+        data[at : at + len(part)] = part
+        at += len(part)
+    prefix = len(gaps.BINARY_PREFIX)
+    if data[:prefix] == gaps.BINARY_PREFIX.encode():
+        return from_text(data.decode())
+    return bytes(data)
 
 
 def _key(origin, message_id, number):

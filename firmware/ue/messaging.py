@@ -146,9 +146,7 @@ class Messaging(Postman):
         job = self.current
         if job.__class__ is not Control:
             if len(job.parts) > 1 and job.at + 1 == len(job.parts) and not job.is_aggregate:
-                self._sent_sets.append((now + SENT_SET_MS, job))
-                if len(self._sent_sets) > SENT_SETS:
-                    self._sent_sets.pop(0)
+                self._keep(job, now)
             super().taken(now)
             return
         self.current = None
@@ -167,6 +165,16 @@ class Messaging(Postman):
         self.current = None
         self._core.counters["messages_refused"] += 1
         self._drop(job)
+
+    def _keep(self, item, now):
+        """Keep what was sent in segments; all together no longer than the outbox may be."""
+        kept = self._sent_sets
+        kept.append((now + SENT_SET_MS, item))
+        while (
+            len(kept) > SENT_SETS
+            or sum([one.size_bytes() for _, one in kept]) > self._config["outbox_bytes"]
+        ):
+            kept.pop(0)
 
     def _drop(self, control):
         if control in self._controls:

@@ -16,11 +16,17 @@ def make_core(config, saved, rng, max_frame_bytes):
     if config["mode"] == L3:
         from ue.device_l3 import L3Device
 
+        _preload(config)
         device = L3Device(config, saved, rng)
         device.max_frame_bytes = max_frame_bytes
         return device
     from msgin5g.exchange import Endpoint, Params
 
+    if config["mode"] == COAP:
+        from ue.device_coap import CoapDevice as Core
+    else:
+        from ue.core import UeCore as Core
+    _preload(config)
     params = Params(
         ack_timeout_ms=config["ack_timeout_ms"],
         max_retransmit=config["max_retransmit"],
@@ -30,13 +36,14 @@ def make_core(config, saved, rng, max_frame_bytes):
         max_held=4,
     )
     endpoint = Endpoint(rng, params, reuse=True)
-    if config["mode"] == COAP:
-        from ue.device_coap import CoapDevice
+    return Core(config, endpoint, saved, rng)
 
-        return CoapDevice(config, endpoint, saved, rng)
-    from ue.core import UeCore
 
-    return UeCore(config, endpoint, saved, rng)
+def _preload(config):
+    if config["messages"] or config["say_to"]:
+        from ue.preload import load_messages
+
+        load_messages(config["mode"])
 
 
 def check(config, max_frame_bytes):
