@@ -19,8 +19,11 @@ MAX_HANDOVERS_OF_ONE = 16
 HANDOVER_TIMEOUT_MS = 90_000
 _FIRST_PAUSE_MS = 2_000
 _MAX_RETRANSMIT = 4
-# An L3 response names no request: after repetitions the answers to the copies pass first.
-_QUIET_MS = 2_000
+# An L3 response names no request. After repetitions the answers to the copies pass first: each is
+# expected as long after its copy as the answer came after the first, and a margin; after silence,
+# as long as a last copy is waited for.
+_MARGIN_MS = 2_000
+_SILENCE_MS = 32_000
 _NO_ROOM = "no room"
 
 
@@ -99,18 +102,32 @@ class Posted:
 class _Box:
     """A device's queue. The first item of its first handover is with the device when it was sent.
 
-    tries: how often it was sent; sent: the reference of its POST; due_ms: when an L3 request is
-    repeated or given up, or when a pause is over.
+    tries: how often it was sent, first at first_ms, last at last_ms; sent: the reference of its
+    POST; due_ms: when an L3 request is repeated or given up, or when a pause is over that waits
+    for the answers to `copies` of an L3 request that is done with.
     """
 
-    __slots__ = ("application_id", "queue", "tries", "pause_ms", "due_ms", "sent")
+    __slots__ = (
+        "application_id",
+        "queue",
+        "tries",
+        "first_ms",
+        "last_ms",
+        "pause_ms",
+        "due_ms",
+        "copies",
+        "sent",
+    )
 
     def __init__(self, application_id: int) -> None:
         self.application_id = application_id
         self.queue: deque[Handover] = deque()
         self.tries = 0
+        self.first_ms = 0
+        self.last_ms = 0
         self.pause_ms = 0
         self.due_ms: int | None = None
+        self.copies = 0
         self.sent: Posted | None = None
 
     def is_idle(self) -> bool:
@@ -148,6 +165,9 @@ class Handovers:
         box = self._boxes.get(device.application_id)
         if box is None or not box.tries or box.sent is not None:
             self._shared.counters["stray L3 messages"] += 1
+            if box is not None and box.copies:
+                box.copies -= 1
+                box.due_ms = box.due_ms if box.copies else now
         elif success:
             self._end(box, coap.CHANGED, b"", now)
         else:
@@ -186,6 +206,9 @@ class Handovers:
         box = self._boxes.get(application_id)
         if box is not None:
             self._give_up(box, now)
+            if box.due_ms is not None:
+                # No copy is on its way over it either.
+                box.due_ms = now + _MARGIN_MS
 
     def next_deadline(self) -> int | None:
         """Return when `poll` is due, or None."""
@@ -248,6 +271,9 @@ class Handovers:
         if item.kind == l3.DELIVERY_REPORT_RECEIVED_REQUEST:
             # The L3 form has no answer to it.
             return coap.CHANGED, b""
+        if box.tries == 1:
+            box.first_ms, box.copies = now, 0
+        box.last_ms = now
         box.pause_ms = _FIRST_PAUSE_MS if box.tries == 1 else box.pause_ms * 2
         box.due_ms = now + box.pause_ms
         return None
@@ -255,8 +281,9 @@ class Handovers:
     def _close(self, box: _Box, code: int, text: bytes, ended: list[_Ended], now: int) -> None:
         """The first item is done with, and its handover with it if it was the last or failed."""
         if box.tries:
-            repeated = box.tries > 1 and box.sent is None
-            box.due_ms = now + _QUIET_MS if repeated else None
+            box.due_ms = None
+            if box.sent is None and box.queue[0].items[0].kind == l3.MESSAGE_RECEIVED_REQUEST:
+                self._pause(box, code in (coap.CHANGED, coap.BAD_REQUEST), now)
             box.tries, box.sent = 0, None
         handover = box.queue[0]
         if code == coap.CHANGED:
@@ -267,6 +294,13 @@ class Handovers:
         box.queue.popleft()
         del self._open[handover]
         ended.append((handover, code, text))
+
+    def _pause(self, box: _Box, answered: bool, now: int) -> None:
+        """Let answers pass that belong to copies of the L3 request which is done with."""
+        box.copies = box.tries - answered
+        if box.copies:
+            wait_ms = now - box.first_ms if answered else _SILENCE_MS
+            box.due_ms = max(box.last_ms + wait_ms, now) + _MARGIN_MS
 
     def _end(self, box: _Box, code: int, text: bytes, now: int) -> None:
         ended: list[_Ended] = []
