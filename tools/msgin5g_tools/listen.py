@@ -78,8 +78,15 @@ async def _listen(args: argparse.Namespace, address: tuple[str, int]) -> int:
 async def _as_ue(
     args: argparse.Namespace, address: tuple[str, int], show: Any, stop: asyncio.Event
 ) -> None:
+    is_ready = False
+
     def take(event: Event) -> None:
-        if event[0] == "received":
+        nonlocal is_ready
+        if event[0] == "state" and event[1] == "registered" and not is_ready:
+            # Before the first message, which may have waited for this.
+            is_ready = True
+            show({"event": "ready", "ue": args.ue})
+        elif event[0] == "received":
             message = event[1]
             show(
                 {
@@ -97,7 +104,6 @@ async def _as_ue(
     client = Client(address, args.ue, args.service_id, take)
     try:
         await client.register(args.timeout_s)
-        show({"event": "ready", "ue": args.ue})
         await _until(stop, args.seconds)
     finally:
         await client.close()
