@@ -285,6 +285,7 @@ class UeCore(Machine):
 
     def respond(self, incoming, code, text, now):
         """Answer a message."""
+        self._sent(coap.code_text(code), {"cause": text.decode() if text else None})
         self._endpoint.respond(incoming, code, text, now, options=b"")
 
     def answer_text(self, message):

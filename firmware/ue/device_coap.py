@@ -58,6 +58,7 @@ class CoapDevice(Device):
 
     def respond(self, incoming, code, payload, now):
         """Answer a message; text of a refusal has no Content-Format."""
+        self._sent(coap.code_text(code), {})
         options = b"" if code >= coap.BAD_REQUEST else None
         self._endpoint.respond(incoming, code, payload, now, options=options)
 

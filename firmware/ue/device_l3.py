@@ -29,6 +29,8 @@ class L3Device(Device):
         self._left_tries = 0
         self._pause_ms = 0
         self._again_at = None
+        self._first_at = 0
+        self._last_at = 0
         self._out = []
 
     def receive(self, frame, now):
@@ -75,6 +77,7 @@ class L3Device(Device):
             return out
         if self._left_tries:
             self._left_tries -= 1
+            self._last_at = now
             self._again_at = now + self.spread(self._pause_ms)
             self._pause_ms *= 2
             out.append((self._frame, 0))
@@ -99,13 +102,21 @@ class L3Device(Device):
         self._left_tries = self._config["max_retransmit"] + 1
         self._pause_ms = self._config["ack_timeout_ms"]
         self._again_at = now
+        self._first_at = now
         self._tell_sent(frame)
 
-    def end_request(self):
-        """The request under way has its answer; tells whether it was sent more than once."""
+    def end_request(self, now=0):
+        """The request under way has its answer.
+
+        Returns until when answers to copies of it may come, None if it was sent once. Each is
+        expected as long after its copy as this answer came after the first, and a margin.
+        """
         self._again_at = None
         self._frame = None
-        return self._left_tries < self._config["max_retransmit"]
+        if self._left_tries >= self._config["max_retransmit"]:
+            return None
+        latest = max(self._last_at + now - self._first_at, now)
+        return latest + self._config["ack_timeout_ms"]
 
     def say(self, frame):
         """Send a frame once."""

@@ -13,8 +13,9 @@ from msgin5g.octets import from_text
 from ue.postman import Received
 
 REASSEMBLY_SETS = 4
-REASSEMBLY_PARTS = 64
+REASSEMBLY_PART_BYTES = 64
 RECOVERY_ROUNDS = 3
+RECOVERY_RANGES = 48  # in one SEGREC, which has to fit a frame
 
 # In the place of a segment's number, in what was seen.
 _REPORT = -1
@@ -24,8 +25,9 @@ _RESPONSE = -2
 class Inbox:
     """Take what the gateway brings. postman: the `Messaging` that sends what follows from it.
 
-    Reassembly takes `reassembly_bytes` of payload at most, in REASSEMBLY_SETS messages of up to
-    REASSEMBLY_PARTS segments: the set that was silent for longest gives way.
+    Reassembly takes `reassembly_bytes` of payload at most, in REASSEMBLY_SETS messages, each in no
+    more segments than segments of REASSEMBLY_PART_BYTES would be: the set that was silent for
+    longest gives way.
     """
 
     def __init__(self, postman, core, config, seen):
@@ -67,7 +69,7 @@ class Inbox:
         for what, found, detail in assembler.poll(now):
             if what == "missing":
                 self._core.counters["segment_recoveries"] += 1
-                self._postman.control(n.SEGREC, found.key[1], detail)
+                self._postman.control(n.SEGREC, found.key[1], detail[:RECOVERY_RANGES])
             else:
                 self._give_up(found, detail, now)
 
@@ -110,8 +112,9 @@ class Inbox:
             if segment.last:
                 self._postman.control(n.SEGCONFIR, segment.set_id, True)
             return
-        if max(segment.number, segment.total or 0) > REASSEMBLY_PARTS:
-            raise BadMessage(n.SEG_PARAMS, "at most %d segments are wanted" % REASSEMBLY_PARTS)
+        most = self._most_bytes // REASSEMBLY_PART_BYTES
+        if max(segment.number, segment.total or 0) > most:
+            raise BadMessage(n.SEG_PARAMS, "at most %d segments are wanted" % most)
         if self._assembler is None:
             from msgin5g.assembling import Assembler
 

@@ -28,15 +28,15 @@ class L3Messaging(DeviceMessaging):
         elif kind == l3.DELIVERY_REPORT_RECEIVED_REQUEST:
             self._take_report(message)
         elif kind == l3.MESSAGE_SENDING_RESPONSE and self.current is not None:
-            repeated = core.end_request()
+            quiet_until = core.end_request(now)
             if message.success:
                 self.taken(now)
             else:
                 cause = message.cause or l3.CAUSE_PROTOCOL_ERROR
                 unknown = cause == l3.CAUSE_UNKNOWN_DEVICE
                 self._no(l3.CAUSES[cause], is_later(cause), unknown, now)
-            if repeated and self._retry_at is None:
-                self._retry_at = now + self._config["ack_timeout_ms"]
+            if quiet_until is not None and (self._retry_at or 0) < quiet_until:
+                self._retry_at = quiet_until
         else:
             core.counters["stray"] += 1
 

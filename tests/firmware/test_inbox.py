@@ -18,7 +18,7 @@ from tests.firmware.message_bench import (
     new_id,
     segments,
 )
-from ue.inbox import REASSEMBLY_PARTS, RECOVERY_ROUNDS
+from ue.inbox import REASSEMBLY_PART_BYTES, RECOVERY_RANGES, RECOVERY_ROUNDS
 
 
 def test_a_message_is_acknowledged_and_handed_on():
@@ -262,9 +262,20 @@ def test_reassembly_keeps_to_its_budget():
 
 def test_a_set_of_too_many_segments_is_refused():
     bench = MessageBench()
-    parts = segments(["x"] * (REASSEMBLY_PARTS + 1))
+    most = bench.config["reassembly_bytes"] // REASSEMBLY_PART_BYTES
+    parts = segments(["x"] * (most + 1))
     assert bench.post(parts[0]).code == coap.BAD_REQUEST
-    assert bench.post(segments(["x"] * REASSEMBLY_PARTS)[0]).code == coap.CHANGED
+    assert bench.post(segments(["x"] * most)[0]).code == coap.CHANGED
+
+
+def test_a_recovery_always_fits_a_frame():
+    bench = MessageBench(reassembly_bytes=65536)
+    for part in segments(["x"] * 999)[::2]:
+        bench.post(part)
+    bench.run(11_000)
+    message = bench.requests("SEGREC")[0]
+    assert len(json.loads(message.payload)["segNoList"].split(",")) == RECOVERY_RANGES
+    assert len(message.payload) < 1200
 
 
 def test_octets_in_segments_are_read_after_joining():
