@@ -10,12 +10,18 @@ from tests.processes import Process
 from tests.serial_cable import Cable, Port
 
 _DEADLINE_S = 10.0
+_LARGE_BYTES = 300
 
 
 class UdpMedium:
-    """A UDP path through a relay that swallows everything while it is cut."""
+    """A UDP path through a relay that swallows everything while it is cut.
 
-    def __init__(self, folder):
+    drop_every: of the datagrams that carry more than a few elements, each so-manieth is lost.
+    """
+
+    def __init__(self, folder, drop_every=0):
+        self._drop_every = drop_every
+        self._large = 0
         self.gateway_link = "udp://127.0.0.1:0"
         self.environment = {}
         self._near = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -58,10 +64,16 @@ class UdpMedium:
                     if sock is self._near:
                         self._ue = peer
                     target = self._gateway if sock is self._near else self._ue
-                    if not self._is_cut and target is not None:
+                    if target is not None and not self._is_cut and not self._drops(data):
                         self.carried += len(data)
                         other = self._far if sock is self._near else self._near
                         other.sendto(data, target)
+
+    def _drops(self, data):
+        if not self._drop_every or len(data) < _LARGE_BYTES:
+            return False
+        self._large += 1
+        return self._large % self._drop_every == 0
 
 
 class SerialMedium:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -52,16 +53,23 @@ def cores() -> tuple[set[int], set[int]]:
 
 
 class Server:
-    """A server process on its own core. `port` is where it takes CoAP."""
+    """A server process on its own core. `port` is where it takes CoAP.
 
-    def __init__(self, kind: str) -> None:
+    kind: "server", "gateway", or a peer of `bench.peer`; arguments: more for "server", all of the
+    command line for "gateway".
+    """
+
+    def __init__(self, kind: str, arguments: Sequence[str] = ()) -> None:
         self._folder: tempfile.TemporaryDirectory[str] | None = None
         if kind == "server":
             self._folder = tempfile.TemporaryDirectory(prefix="msgin5g-bench-")
             argv = [
                 *(sys.executable, "-m", "msgin5g_tools.cli", "server", "--json", "--open"),
                 *("--bind", "127.0.0.1:0", "--http", "127.0.0.1:0", "--data", self._folder.name),
+                *arguments,
             ]
+        elif kind == "gateway":
+            argv = [sys.executable, "-m", "msgin5g_tools.cli", *arguments]
         else:
             argv = [sys.executable, "-m", "msgin5g_tools.bench.peer", kind]
         core = cores()[0]
@@ -118,7 +126,8 @@ class Server:
             with contextlib.suppress(ValueError):
                 event = json.loads(line)
                 if event.get("event") == "ready":
-                    return int(event["coap"].rpartition(":")[2])
+                    where = event["coap"] if "coap" in event else event["links"][0]
+                    return int(where.rpartition(":")[2])
         self._process.kill()
         raise BenchError(f"the {kind} under test did not start")
 

@@ -1,4 +1,5 @@
-"""What is measured: (a) server, (b) exchange layer, (c) soak, (d) bulk registration, (e) bytes."""
+"""What is measured: (a) server, (b) exchange layer, (c) soak, (d) bulk registration, (e) bytes,
+(f) messages."""
 
 import platform
 import statistics
@@ -8,6 +9,7 @@ from typing import Any
 
 from msgin5g_tools.bench.link_bytes import link_bytes
 from msgin5g_tools.bench.load import BenchError, Load, Server, build_generator
+from msgin5g_tools.bench.messages import end_to_end, fan_out
 
 __all__ = ["BenchError", "measure"]
 
@@ -49,6 +51,9 @@ def measure(quick: bool, rounds: int, soak_s: float, progress: Callable[[str], N
     with Server("server") as server:
         bulk = _run(server, 8, warm_s, run_s, entries=_ENTRIES)
     bulk["registrations_per_s"] = bulk["rate"] * _ENTRIES
+    progress("(f) messages end to end, and one message to thousands")
+    through = end_to_end(1.0 if quick else 10.0)
+    spread = fan_out((100, 400) if quick else (1000, 4000))
     base = middle["aiocoap"]
     on_link = link_bytes()
     return {
@@ -60,6 +65,8 @@ def measure(quick: bool, rounds: int, soak_s: float, progress: Callable[[str], N
         "soak": soak,
         "bulk": bulk,
         "link_bytes": on_link,
+        "messages": through,
+        "fan_out": spread,
         "ratios": {
             "link_bytes": on_link["coap"] / on_link["l3"],
             "server_rate": middle["server"]["rate"] / base["rate"],

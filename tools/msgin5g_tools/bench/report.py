@@ -62,11 +62,44 @@ def targets(result: Figures) -> list[tuple[str, str, str, bool]]:
             f"{ratios['link_bytes']:.1f} x",
             ratios["link_bytes"] >= 5,
         ),
+        *_messages(result),
         (
             "answers that were wrong",
             "0",
             str(int(bad + soak["bad"] + bulk["bad"])),
             bad + soak["bad"] + bulk["bad"] == 0,
+        ),
+    ]
+
+
+def _messages(result: Figures) -> list[tuple[str, str, str, bool]]:
+    through, spread = result["messages"], dict(result["fan_out"])
+    scaling = spread.pop("scaling")
+    most = max(spread, key=int)
+    return [
+        (
+            "(f) messages/s UE to UE through a gateway, with reports",
+            "-",
+            f"{through['rate']:,.0f}",
+            True,
+        ),
+        (
+            "(f) until the report is back: p50, p99",
+            "-",
+            f"{through['p50_ms']:.0f}, {through['p99_ms']:.0f} ms",
+            True,
+        ),
+        (
+            f"(f) one message to {int(most):,} registered UEs",
+            "< 1 s",
+            f"{spread[most]:.2f} s",
+            spread[most] < 1,
+        ),
+        (
+            f"(f) time per UE at {int(most):,} against {int(min(spread, key=int)):,}",
+            "< 2 x",
+            f"{scaling:.1f} x",
+            scaling < 2,
         ),
     ]
 
