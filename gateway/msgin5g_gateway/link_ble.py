@@ -2,7 +2,7 @@
 
 The gateway scans, connects to one device at a time and keeps up to `slots` connections. When all
 are taken, a newcomer waits until one ends, or takes the place of the device that was silent
-longest, if that was for `idle_s`.
+longest, if that was for `idle_s`; one that could not be connected to before takes nobody's.
 """
 
 import asyncio
@@ -10,9 +10,11 @@ import importlib
 import random
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from msgin5g.ble_framing import MAX_FRAME_BYTES, SERVICE_UUID
+from msgin5g.errors import PeerError
 from msgin5g_gateway.ble_peer import BlePeer
 from msgin5g_gateway.carriers import LinkUnavailable
 from msgin5g_host.ble_url import parse_ble
@@ -23,6 +25,30 @@ PAUSE_MAX_S = 30.0
 _CONNECT_S = 15.0
 # A scan does not say when its adapter has gone; the next one does.
 _SCAN_S = 5.0
+_START_BLUETOOTHD = "is bluetoothd running? (apt-get install bluez)"
+_SWITCH_ON = "is the adapter there and switched on? (bluetoothctl power on)"
+_LET_IN = "let the gateway's user in: sudo adduser USER bluetooth, and the group bluetooth"
+# What an error says, and what to do; all but the last mean that every connection is gone too.
+_HINTS = (
+    ("ServiceUnknown", _START_BLUETOOTHD),
+    ("No such file", _START_BLUETOOTHD),
+    ("org.bluez.Error.NotReady", _SWITCH_ON),
+    ("NO_BLUETOOTH", _SWITCH_ON),
+    ("NO_BLE_CENTRAL_ROLE", _SWITCH_ON),
+    ("POWERED_OFF", _SWITCH_ON),
+    ("adapter '", _SWITCH_ON),
+    ("DENIED_BY", _LET_IN),
+)
+
+
+@dataclass
+class _Away:
+    """A device that is left alone until then (loop time). failures: connections that did not come
+    about, or brought nothing, in a row; told: what was said of the last that did not."""
+
+    until_s: float = 0.0
+    failures: int = 0
+    told: str = ""
 
 
 class BleCarrier:
@@ -30,7 +56,7 @@ class BleCarrier:
 
     counters: those of `Reassembler`; connections, connect_failures, lost, evicted, scan_failures,
     write_failures; sent; `dropped_down` and `dropped_full`: frames for a device that is not
-    connected, and whose queue was full.
+    connected, and whose queue was full; `dropped_too_long`.
     """
 
     scheme = "ble"
@@ -49,9 +75,9 @@ class BleCarrier:
         self._on_event = on_event
         self.counters: Counter[str] = Counter()
         self._peers: dict[str, BlePeer] = {}
-        # Address: (connect again from then on, failures in a row).
-        self._pauses: dict[str, tuple[float, int]] = {}
+        self._away: dict[str, _Away] = {}
         self._changed = asyncio.Event()
+        self._ending: set[asyncio.Task[None]] = set()
 
     @property
     def url(self) -> str:
@@ -70,27 +96,35 @@ class BleCarrier:
                 try:
                     await self._wait_for_slot()
                     found = await self._scan()
-                    failures, told = 0, ""
-                    if found is not None:
-                        await self._connect(found)
-                except (self._bleak.exc.BleakError, OSError, EOFError) as problem:
+                # bleak and the D-Bus library below it raise more than they declare.
+                except Exception as problem:
                     self.counters["scan_failures"] += 1
-                    reason = _hint(problem)
+                    reason, is_gone = _why(problem)
+                    self._drop_ended(reason, is_gone)
                     if reason != told:
                         self._on_event("link-lost", {"reason": reason})
                         told = reason
                     await asyncio.sleep(_pause_s(failures))
                     failures += 1
+                    continue
+                failures, told = 0, ""
+                if found is not None:
+                    await self._connect(found)
         finally:
+            self.close()
             for peer in list(self._peers.values()):
-                peer.stop()
                 await peer.disconnect()
+            self._peers.clear()
+            await asyncio.gather(*self._ending, return_exceptions=True)
 
     def send(self, peer: str, frame: bytes) -> bool:
         """Send a frame, or queue it; False when it was dropped, which `counters` tells."""
         connected = self._peers.get(peer)
         if connected is None:
             self.counters["dropped_down"] += 1
+            return False
+        if not 0 < len(frame) <= MAX_FRAME_BYTES:
+            self.counters["dropped_too_long"] += 1
             return False
         if not connected.send(frame):
             self.counters["dropped_full"] += 1
@@ -105,99 +139,147 @@ class BleCarrier:
 
     async def _wait_for_slot(self) -> None:
         """Return once there is a free slot, or a device so silent that it may give way."""
-        while len(self._peers) >= self._settings.slots:
-            now = asyncio.get_running_loop().time()
-            idle = min(self._peers.values(), key=lambda one: one.heard_at)
-            wait_s = idle.heard_at + self._settings.idle_s - now
-            if wait_s <= 0:
-                return
+        while len(self._peers) >= self._settings.slots and self._idlest() is None:
             self._changed.clear()
             try:
-                async with asyncio.timeout(wait_s):
+                async with asyncio.timeout(_SCAN_S):
                     await self._changed.wait()
             except TimeoutError:
-                continue
+                self._drop_ended("disconnected", False)
+
+    def _idlest(self) -> BlePeer | None:
+        """Return the device that was silent longest, if long enough to give way."""
+        now = asyncio.get_running_loop().time()
+        idle = min(self._peers.values(), key=lambda one: one.heard_at)
+        return idle if now - idle.heard_at >= self._settings.idle_s else None
 
     async def _scan(self) -> Any:
         """Return a device that may be connected to, or None after a while."""
-        loop = asyncio.get_running_loop()
-        found: asyncio.Future[Any] = loop.create_future()
+        found: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
 
-        def heard(device: Any, _: object) -> None:
-            address = device.address.upper()
-            allowed = not self._settings.allow or address in self._settings.allow
-            waits = loop.time() < self._pauses.get(address, (0.0, 0))[0]
-            known = f"ble://{address}" in self._peers
-            if allowed and not waits and not known and not found.done():
+        def heard(device: Any, advertisement: Any) -> None:
+            if not found.done() and self._is_wanted(device, advertisement):
                 found.set_result(device)
 
         scanner = self._bleak.BleakScanner(
             heard, service_uuids=[SERVICE_UUID], **self._adapter(), **self._backed("scanner")
         )
-        await scanner.start()
+        async with asyncio.timeout(_CONNECT_S):
+            await scanner.start()
         try:
-            return await asyncio.wait_for(found, _SCAN_S)
+            # Not wait_for, which may swallow a cancellation before Python 3.12.
+            async with asyncio.timeout(_SCAN_S):
+                return await found
         except TimeoutError:
             return None
         finally:
             async with asyncio.timeout(_CONNECT_S):
                 await scanner.stop()
 
+    def _is_wanted(self, device: Any, advertisement: Any) -> bool:
+        address = device.address.upper()
+        away = self._away.get(address, _Away())
+        is_full = len(self._peers) >= self._settings.slots
+        name = self._settings.name
+        return (
+            (not self._settings.allow or address in self._settings.allow)
+            and (not name or name in (device.name, advertisement.local_name))
+            and f"ble://{address}" not in self._peers
+            and asyncio.get_running_loop().time() >= away.until_s
+            and not (is_full and away.told)
+        )
+
     async def _connect(self, device: Any) -> None:
         if len(self._peers) >= self._settings.slots:
-            idle = min(self._peers.values(), key=lambda one: one.heard_at)
+            idle = self._idlest()
+            if idle is None:
+                return
             self.counters["evicted"] += 1
-            self._gone(idle.identifier, "gave way to another device")
-            idle.stop()
+            self._gone(idle, "gave way to another device")
             await idle.disconnect()
         address = device.address.upper()
         identifier = f"ble://{address}"
         client = self._bleak.BleakClient(
             device,
-            disconnected_callback=lambda _: self._gone(identifier, "disconnected"),
+            disconnected_callback=lambda _: self._gone(peer, "disconnected"),
             timeout=_CONNECT_S,
             **self._adapter(),
             **self._backed("client"),
         )
-        peer = BlePeer(
-            client, identifier, lambda frame: self._on_frame(identifier, frame), self.counters
+        peer: BlePeer = BlePeer(
+            client,
+            identifier,
+            lambda frame: self._on_frame(identifier, frame),
+            lambda reason: self._broken(peer, reason),
+            self.counters,
         )
         try:
             async with asyncio.timeout(_CONNECT_S):
                 await client.connect()
                 self._peers[identifier] = peer
                 await peer.start()
-        except (self._bleak.exc.BleakError, OSError, EOFError, TimeoutError) as problem:
-            self._peers.pop(identifier, None)
+            if self._peers.get(identifier) is not peer:
+                raise PeerError("it left at once")
+            peer.is_up = True
+        except Exception as problem:  # As above, and what a device may offer.
             self.counters["connect_failures"] += 1
-            self._put_off(address)
-            self._on_event("link-lost", {"peer": identifier, "reason": _hint(problem)})
-            await peer.disconnect()
-            return
-        self._pauses.pop(address, None)
-        self.counters["connections"] += 1
-        self._on_event("link-up", {"peer": identifier})
+            reason = _why(problem)[0]
+            if self._put_off(address, reason):
+                self._on_event("link-lost", {"peer": identifier, "reason": reason})
+        finally:
+            if not peer.is_up:
+                if self._peers.get(identifier) is peer:
+                    del self._peers[identifier]
+                peer.stop()
+                await peer.disconnect()
+        if peer.is_up:
+            self.counters["connections"] += 1
+            if address in self._away:
+                self._away[address].told = ""
+            self._on_event("link-up", {"peer": identifier})
 
-    def _gone(self, identifier: str, reason: str) -> None:
-        peer = self._peers.pop(identifier, None)
-        if peer is None:
+    def _broken(self, peer: BlePeer, reason: str) -> None:
+        """Nothing can be written to a device any more."""
+        self._gone(peer, reason)
+        task = asyncio.create_task(peer.disconnect())
+        self._ending.add(task)
+        task.add_done_callback(self._ending.discard)
+
+    def _gone(self, peer: BlePeer, reason: str) -> None:
+        """A connection has ended; an older one to the same device is no news."""
+        if self._peers.get(peer.identifier) is not peer:
             return
+        del self._peers[peer.identifier]
         peer.stop()
-        self.counters["lost"] += 1
-        self._put_off(identifier.partition("://")[2])
         self._changed.set()
-        self._on_event("link-lost", {"peer": identifier, "reason": reason})
+        if not peer.is_up:
+            return
+        self.counters["lost"] += 1
+        address = peer.identifier.partition("://")[2]
+        if peer.has_heard:
+            self._away.pop(address, None)
+        self._put_off(address)
+        self._on_event("link-lost", {"peer": peer.identifier, "reason": reason})
 
-    def _put_off(self, address: str) -> None:
-        """Leave a device alone for a growing pause."""
-        failures = self._pauses.pop(address, (0.0, -1))[1] + 1
-        until = asyncio.get_running_loop().time() + _pause_s(failures)
-        self._pauses[address] = until, failures
-        if len(self._pauses) > MAX_REMEMBERED:
-            del self._pauses[next(iter(self._pauses))]
+    def _drop_ended(self, reason: str, every: bool) -> None:
+        """Drop the connections that have ended; bleak does not tell when bluetoothd has."""
+        for peer in list(self._peers.values()):
+            if every or not peer.is_connected:
+                self._broken(peer, reason)
+
+    def _put_off(self, address: str, told: str = "") -> bool:
+        """Leave a device alone for a growing pause; tells whether `told` is news."""
+        away = self._away.pop(address, _Away())
+        is_news = told != away.told
+        until_s = asyncio.get_running_loop().time() + _pause_s(away.failures)
+        self._away[address] = _Away(until_s, away.failures + 1, told)
+        if len(self._away) > MAX_REMEMBERED:
+            del self._away[next(iter(self._away))]
+        return is_news
 
     def _adapter(self) -> dict[str, Any]:
-        return {"adapter": self._settings.adapter} if self._settings.adapter else {}
+        adapter = self._settings.adapter
+        return {"bluez": {"adapter": adapter}} if adapter else {}
 
     def _backed(self, what: str) -> dict[str, Any]:
         return {"backend": getattr(self._backend, what)} if self._backend is not None else {}
@@ -215,9 +297,13 @@ def _load(url: str, backend: str) -> tuple[Any, Any]:
     if not backend:
         return bleak, None
     try:
-        return bleak, importlib.import_module(backend)
+        module = importlib.import_module(backend)
     except ImportError as problem:
         raise LinkUnavailable(f"link {url}: backend {backend}: {problem}") from None
+    for name in ("scanner", "client"):
+        if not hasattr(module, name):
+            raise LinkUnavailable(f"link {url}: backend {backend} has no {name}")
+    return bleak, module
 
 
 def _pause_s(failures: int) -> float:
@@ -225,10 +311,12 @@ def _pause_s(failures: int) -> float:
     return random.uniform(pause, 1.5 * pause)
 
 
-def _hint(problem: BaseException) -> str:
-    text = " ".join(str(problem).split()) or type(problem).__name__
-    if isinstance(problem, FileNotFoundError) or "ServiceUnknown" in text:
-        return f"{text}; is bluetoothd running? (apt-get install bluez)"
-    if "No Bluetooth adapters" in text or "org.bluez.Error.NotReady" in text:
-        return f"{text}; is the adapter there and switched on? (bluetoothctl power on)"
-    return text
+def _why(problem: Exception) -> tuple[str, bool]:
+    """Return (reason with a hint, whether the adapter is gone with all connections)."""
+    why = getattr(problem, "reason", None)
+    text = str(problem.args[0]) if why is not None else str(problem)
+    text = " ".join(text.split()) or type(problem).__name__
+    for word, hint in _HINTS:
+        if word in f"{text} {getattr(why, 'name', '')}":
+            return f"{text}; {hint}", hint is not _LET_IN
+    return text, False
