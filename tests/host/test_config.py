@@ -143,7 +143,7 @@ def test_file_with_tables(tmp_path) -> None:
         ),
         (
             '[gateway]\nlinks = ["ble://?slot=1"]',
-            "gateway.toml: [gateway] links: a BLE link has slots, idle_s, allow, backend, "
+            "gateway.toml: [gateway] links: a BLE link has slots, idle_s, allow, name, backend, "
             "not 'slot'",
         ),
         (
