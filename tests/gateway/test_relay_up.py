@@ -76,7 +76,7 @@ def test_msgresp_comes_from_servers_only(bench):
     [
         (msg().replace(SERVICE.encode(), b"urn:other"), b"not this service"),
         (b'{"msgType":"MSG"}', b"msgId"),
-        (imdn(1, 2, status="maybe"), b"DelSta"),
+        (imdn(1, 2).replace(b"success", b"maybe"), b"DelSta"),
     ],
 )
 def test_a_malformed_message_goes_nowhere(bench, payload, said):
