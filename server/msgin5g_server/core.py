@@ -158,7 +158,7 @@ class ServerCore:
         self.registry.put(ue, Registration(via, source, profile, since, now, expires))
         if not bulk or ue == claimed:
             self.accounts.registered(ue, source)
-        self.messages.registered(ue)
+        self.messages.registered(ue, now)
         answer = reg_answer(ue, True, self._lifetime_s)
         if before is None:
             self.counters["registered"] += 1

@@ -132,10 +132,14 @@ class Courier:
             # Nobody knows until it is tried.
             box.not_before = now
 
-    def wake(self, recipient: str) -> None:
-        """The recipient has just registered."""
+    def wake(self, recipient: str, now: int) -> None:
+        """The recipient, or the gateway that it is behind, has just registered."""
         box = self._boxes.get(recipient)
         if box is not None:
+            attempt = box.attempt
+            if attempt is not None and self._postman.route(recipient, now) != attempt.peer:
+                # Nobody is there any more to answer it.
+                box.attempt = None
             box.failures = box.not_before = box.held = 0
             box.asleep = False
             self._ready[recipient] = None
@@ -173,7 +177,7 @@ class Courier:
 
     def answered(self, attempt: Attempt, code: int, text: str, now: int) -> None:
         """The recipient, or its gateway, answered."""
-        box = self._end(attempt)
+        box, is_current = self._end(attempt)
         if code < coap.BAD_REQUEST:
             for delivery in attempt.batch:
                 self._store.drop_delivery(delivery)
@@ -181,6 +185,8 @@ class Courier:
             if box is not None:
                 box.failures = box.not_before = 0
                 box.asleep = False
+        elif not is_current:
+            return
         elif code == coap.NOT_FOUND or code >= coap.INTERNAL_ERROR:
             self._unavailable(attempt, text or coap.code_text(code), now)
         else:
@@ -189,8 +195,8 @@ class Courier:
 
     def failed(self, attempt: Attempt, reason: str, now: int) -> None:
         """Nobody answered."""
-        self._end(attempt)
-        self._unavailable(attempt, reason, now)
+        if self._end(attempt)[1]:
+            self._unavailable(attempt, reason, now)
 
     def _put(self, delivery: Delivery) -> None:
         box = self._boxes.get(delivery.recipient)
@@ -267,8 +273,11 @@ class Courier:
             return
         self._ready[delivery.recipient] = None
 
-    def _end(self, attempt: Attempt) -> Mailbox | None:
-        """An attempt is over: its recipient and one that waits for its peer may go on."""
+    def _end(self, attempt: Attempt) -> tuple[Mailbox | None, bool]:
+        """An attempt is over: its recipient and one that waits for its peer may go on.
+
+        Tells whether it was still the one that counts.
+        """
         self._at_peer[attempt.peer] -= 1
         if not self._at_peer[attempt.peer]:
             del self._at_peer[attempt.peer]
@@ -280,10 +289,11 @@ class Courier:
             if not parked:
                 del self._parked[attempt.peer]
         box = self._boxes.get(attempt.recipient)
-        if box is not None and box.attempt is attempt:
-            box.attempt = None
-            self._ready[attempt.recipient] = None
-        return box
+        if box is None or box.attempt is not attempt:
+            return box, False
+        box.attempt = None
+        self._ready[attempt.recipient] = None
+        return box, True
 
     def _discard(self, delivery: Delivery, cause: str) -> None:
         self._counters["discarded: " + cause.partition(":")[0]] += 1

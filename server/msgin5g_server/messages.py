@@ -86,15 +86,16 @@ class MessageCore:
             return self._on_control(message, payload, source, token, now)
         raise BadMessage(n.MSG_TYPE, f"a server takes no {kind}")
 
-    def registered(self, ue: str) -> None:
+    def registered(self, ue: str, now: int) -> None:
         """A UE, or a gateway with all behind it, can be reached (again)."""
-        self.courier.wake(ue)
+        self._now = now
+        self.courier.wake(ue, self._now)
         if not self._accounts.is_gateway(ue):
             return
         for recipient in self.courier.recipients():
             row = self._registry.get(recipient)
             if row is not None and row.via == ue:
-                self.courier.wake(recipient)
+                self.courier.wake(recipient, self._now)
 
     def answered(self, attempt: Attempt, code: int, text: str, now: int) -> None:
         """A recipient answered a POST of `take`."""

@@ -273,6 +273,20 @@ def test_a_dead_recipient_is_tried_a_few_times_then_what_is_stored_waits(office)
     assert not office.core._store.deliveries and not office.posts
 
 
+def test_an_attempt_to_where_nobody_is_any_more_is_not_waited_for(office, monkeypatch):
+    office.send(1, 2, store=True)
+    (stale,) = office.posts
+    office.posts.clear()
+    monkeypatch.setattr(office, "at", lambda number: f"10.0.0.{number}:9999")
+    office.register(2)
+    assert office.posts[0][1] == "10.0.0.2:9999"
+    # What comes of the old attempt changes nothing.
+    office.messages.failed(stale[0], "timeout", office.now)
+    office.settle()
+    assert len(office.posts) == 1
+    assert office.take()[1].payload == "21.5" and not office.core._store.deliveries
+
+
 def test_a_recipient_that_refuses_ends_the_delivery(office):
     office.send(1, 2, store=True)
     office.take(coap.BAD_REQUEST, "no thanks")
