@@ -13,6 +13,7 @@ from msgin5g_host.config import load
 from msgin5g_host.log import EventLog
 from msgin5g_server import config as server_config
 from msgin5g_server.core import ServerCore
+from msgin5g_server.courier import MAX_AT_A_PEER
 from msgin5g_server.registry import Registry
 from tests.wire import Wire
 from ue.config import defaults
@@ -21,6 +22,7 @@ from ue.modes import make_core
 
 SERVICE = "urn:msgin5g:service"
 GATEWAY = "urn:example:gw:1"
+_MESSAGE_EVENTS = ("received", "report", "response", "outcome")
 
 
 def ue_id(number):
@@ -35,10 +37,13 @@ def silent_log(role="test"):
     return EventLog(role, stream=io.StringIO())
 
 
-def server_settings(folder, ues=(), **values):
+def server_settings(folder, ues=(), groups=(), **values):
     settings = load(server_config.KEYS, server_config.TABLES, None, {}, {"server.data": folder})
     settings.values.update({f"server.{key}": value for key, value in values.items()})
     settings.rows["ue"] = list(ues)
+    settings.rows["group"] = [
+        {"group_service_id": group, "members": members} for group, members in groups
+    ]
     return settings
 
 
@@ -56,48 +61,91 @@ def gateway_settings(folder, ues=(), bulk=None, devices=(), **values):
 
 
 class ServerNode:
-    """A ServerCore behind an Endpoint; counts how often each UE was newly registered."""
+    """A ServerCore behind an Endpoint; what was taken is answered and sent after the commit.
+
+    `crash` is called with the place
+    around each commit; `is_dirty` tells whether that commit writes something.
+    """
 
     def __init__(self, settings, seed=0):
-        self.endpoint = Endpoint(rng(seed), Params(max_datagram_bytes=65535))
+        params = Params(max_datagram_bytes=65535, nstart=MAX_AT_A_PEER)
+        self.endpoint = Endpoint(rng(seed), params)
         self.registry = Registry(settings["server.data"], settings["server.max_registrations"])
         self.core = ServerCore(settings, self.registry, silent_log("server"))
+        _no_sync(self.registry, self.core._store)
         self.requests = []
         self.crash = lambda where: None
         self._answers = []
 
     def receive(self, data, peer, now):
         self.endpoint.receive(data, peer, now)
-        while event := self.endpoint.next_event():
-            if event[0] == REQUEST:
-                payload = bytes(event[1].message.payload)
-                self.requests.append(payload)
-                answer = self.core.handle(payload, f"{peer}:1", now)
-                self._answers.append((event[1], *answer))
+        self._drain(now)
+
+    def is_dirty(self):
+        return bool(self.registry._changed) or self.core._store.is_changed()
 
     def poll(self, now):
         self.core.expire(now)
+        due = self.core.messages.next_deadline()
+        if due is not None and due <= now:
+            self.core.messages.poll(now)
         self.crash("before the commit")
         self.core.commit()
         self.crash("after the commit")
         for incoming, code, payload in self._answers:
             self.endpoint.respond(incoming, code, payload, now)
         self._answers.clear()
-        return self.endpoint.poll(now)
+        for attempt, where, payload, token in self.core.messages.take():
+            peer = where.rpartition(":")[0]
+            self.endpoint.request(
+                *(peer, coap.POST, "msgin5g", payload, now), token=token, context=attempt
+            )
+        out = [(bytes(data), peer) for data, peer in self.endpoint.poll(now)]
+        self._drain(now)
+        return out
 
     def next_deadline(self):
-        if self._answers:
+        messages = self.core.messages
+        if self._answers or not messages.is_idle():
             return 0
-        return _soonest(self.endpoint.next_deadline(), self.registry.next_deadline())
+        return _soonest(
+            self.endpoint.next_deadline(), self.registry.next_deadline(), messages.next_deadline()
+        )
+
+    def close(self):
+        self.core.close()
+        self.registry.close()
+
+    def _drain(self, now):
+        while event := self.endpoint.next_event():
+            if event[0] == REQUEST:
+                incoming = event[1]
+                payload = bytes(incoming.message.payload)
+                self.requests.append(payload)
+                source = f"{incoming.peer}:1"
+                answer = self.core.handle(payload, source, now, bytes(incoming.token))
+                self._answers.append((incoming, *answer))
+                continue
+            attempt = event[1].context
+            if attempt is None:
+                continue
+            if event[0] == RESPONSE:
+                text = bytes(event[2].payload[:80]).decode(errors="replace")
+                self.core.messages.answered(attempt, event[2].code, text, now)
+            else:
+                self.core.messages.failed(attempt, event[2], now)
 
 
 class GatewayNode:
-    """A GatewayCore with one Endpoint to both sides; peers are node names."""
+    """A GatewayCore with an Endpoint to each side; peers are node names."""
 
     def __init__(self, settings, server="server", seed=0, now=0):
         self.settings = settings
         self.endpoint = Endpoint(rng(seed), Params(max_datagram_bytes=65535, max_waiting=2000))
+        params = Params(max_datagram_bytes=65535, max_waiting=2000, nstart=MAX_AT_A_PEER)
+        self.north = Endpoint(rng(seed + 2), params)
         self.store = Store(settings["gateway.data"])
+        _no_sync(self.store)
         self.core = GatewayCore(settings, self.store, silent_log("gateway"), rng(seed + 1), now)
         self.server = server
         self.crash = lambda where: None
@@ -107,8 +155,11 @@ class GatewayNode:
         if data and l3.is_l3(data[0]):
             self.core.receive_l3(data, f"udp://{peer}", now)
             return
-        self.endpoint.receive(data, peer, now)
+        self._side(peer).receive(data, peer, now)
         self._drain(now)
+
+    def is_dirty(self):
+        return bool(self.store._staged)
 
     def poll(self, now):
         self._drain(now)
@@ -118,7 +169,8 @@ class GatewayNode:
         self.crash("after the commit")
         for effect in self.core.take():
             if effect[0] in (ANSWER, NORTH_ANSWER):
-                self.endpoint.respond(effect[1], effect[2], effect[3], now)
+                side = self.endpoint if effect[0] == ANSWER else self.north
+                side.respond(effect[1], effect[2], effect[3], now)
             elif effect[0] == NORTH:
                 self._request(self.server, effect[2], now, ("north", effect[1]))
             elif effect[0] == FRAME:
@@ -127,19 +179,25 @@ class GatewayNode:
                 _, ref, peer, payload, token, mid = effect
                 peer = peer.partition("://")[2]
                 self._request(peer, payload, now, ("south", ref), token=token, mid=mid)
-        out = list(self.endpoint.poll(now)) + self._frames
+        out = [*self.endpoint.poll(now), *self.north.poll(now), *self._frames]
         self._frames = []
         self._drain(now)
         return out
 
     def next_deadline(self):
-        return _soonest(self.endpoint.next_deadline(), self.core.next_deadline())
+        return _soonest(
+            self.endpoint.next_deadline(), self.north.next_deadline(), self.core.next_deadline()
+        )
+
+    def _side(self, peer):
+        return self.north if peer == self.server else self.endpoint
 
     def _request(self, peer, payload, now, context, **more):
-        self.endpoint.request(peer, coap.POST, "msgin5g", payload, now, context=context, **more)
+        side = self._side(peer)
+        side.request(peer, coap.POST, "msgin5g", payload, now, context=context, **more)
 
     def _drain(self, now):
-        while event := self.endpoint.next_event():
+        while event := self.endpoint.next_event() or self.north.next_event():
             if event[0] == REQUEST:
                 incoming = event[1]
                 payload = bytes(incoming.message.payload)
@@ -173,6 +231,7 @@ class UeNode:
         self.states = []
         self.infos = []
         self.saved = saved or {}
+        self.events = []
 
     @property
     def state(self):
@@ -190,7 +249,21 @@ class UeNode:
                 self.infos.append(event[2])
             elif event[0] == "save":
                 self.saved = event[1]
+            elif event[0] in _MESSAGE_EVENTS:
+                self.events.append((now, *event))
         return out
+
+    def send(self, to, payload, now, kind="UE", report=True, store=True, priority="NORMAL"):
+        """Give the UE a message to send; returns its Message ID."""
+        return self.core.messages().send(to, payload, (kind, report, store, priority, None), now)
+
+    def received(self):
+        """What was handed to the application, oldest first: `Received`."""
+        return [event[2] for event in self.events if event[1] == "received"]
+
+    def named(self, name):
+        """The message events of a name, oldest first, without time and name."""
+        return [event[2:] for event in self.events if event[1] == name]
 
     def next_deadline(self):
         return self.core.next_deadline()
@@ -207,10 +280,14 @@ class DeviceNode(UeNode):
         self.states = []
         self.infos = []
         self.saved = saved or {}
+        self.events = []
 
 
 class World:
-    """A server, a gateway, `count` UEs and `devices`, {Application ID: mode}, on one Wire."""
+    """A server, a gateway, `count` UEs and `devices`, {Application ID: mode}, on one Wire.
+
+    groups: [(Group Service ID, numbers of its members)]; outbox: settings of the gateway's.
+    """
 
     def __init__(
         self,
@@ -221,6 +298,8 @@ class World:
         ue=None,
         server=None,
         devices=None,
+        groups=(),
+        outbox=None,
         make_wire=Wire,
         **wire,
     ):
@@ -238,8 +317,14 @@ class World:
             (one, "s3cret", f"urn:example:device:{one}" if one % 2 else None) for one in devices
         ]
         accounts += [{"ue_service_id": ue, "gateway": GATEWAY} for _, _, ue in table if ue]
-        self.server_settings = server_settings(str(folder / "server"), accounts, **(server or {}))
+        groups = [(group, [ue_id(one) for one in members]) for group, members in groups]
+        self.server_settings = server_settings(
+            str(folder / "server"), accounts, groups, **(server or {})
+        )
         self.gateway_settings = gateway_settings(str(folder / "gateway"), ues, bulk, table)
+        self.gateway_settings.values.update(
+            {f"outbox.{key}": value for key, value in (outbox or {}).items()}
+        )
         self.server = self.wire.attach("server", ServerNode(self.server_settings, seed))
         self.gateway = self.wire.attach("gateway", GatewayNode(self.gateway_settings, seed=seed))
         self.ues = []
@@ -272,12 +357,20 @@ class World:
 
     def restart_server(self):
         """What is left of the server after kill -9: its data folder."""
-        self.wire.detach("server").registry.close()
-        self.server = self.wire.attach("server", ServerNode(self.server_settings, self.seed + 98))
+        self.wire.detach("server").close()
+        self._restarts += 1
+        node = ServerNode(self.server_settings, self.seed + 97 + self._restarts)
+        self.server = self.wire.attach("server", node)
 
     def close(self):
         self.gateway.store.close()
-        self.server.registry.close()
+        self.server.close()
+
+
+def _no_sync(*stores):
+    """A crash here is one of the process, not of the machine: no need to wait for the disk."""
+    for one in stores:
+        one._db.execute("PRAGMA synchronous=OFF")
 
 
 def _soonest(*times):
