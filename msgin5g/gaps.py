@@ -93,12 +93,17 @@ L3_IEI_GROUP_ID = 0x0E
 L3_IEI_ORIGINATOR = 0x0F
 L3_IEI_CAUSE = 0x58
 
-# GAP A.2.2.2: a name carries a Service ID's text as well, whose labels may be longer than DNS's 63
-# octets.
+# GAP A.2.2.2: a name carries the text of a Service ID or Group Service ID as well. It is split at
+# its dots into labels of any octets, which may be longer than DNS's 63; text that begins or ends
+# with a dot or has two in a row is one label, dots included.
 L3_MAX_LABEL_BYTES = 253
 
 # GAP A.2.1.7: Credential information is printed LV and described as type 6; two length octets are
-# used. GAP A.2.1.1: an empty payload is allowed, as in MESSAGE RECEIVED REQUEST.
+# used.
+
+# GAP A.2.1.1: the least length of Payload is 3 here and 2 in MESSAGE RECEIVED REQUEST; an empty
+# payload is sent and taken in both.
+L3_MIN_SENDING_PAYLOAD_BYTES = 0
 
 # GAP A.3.2: some Message Types are misspelt in the schemas; those are sent, both are accepted.
 APP_SENDING_REQUEST = "MESSAGE SENDING REQEUST"

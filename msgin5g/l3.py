@@ -64,6 +64,7 @@ _ID_BYTES = 16
 _REGISTRATION_ID_BYTES = 6
 _OCTET_LENGTH_MAX = 255
 _LENGTH_MAX = 65535
+_OCTETS = (bytes, bytearray, memoryview)
 
 
 class L3Message:
@@ -142,7 +143,7 @@ def message_sending_request(
     target_type None leaves the element out.
     """
     out = bytes((MESSAGE_SENDING_REQUEST,)) + encode_target(target)
-    out += _uuid(message_id) + _long(payload, "payload", 0)
+    out += _uuid(message_id) + _long(payload, "payload", gaps.L3_MIN_SENDING_PAYLOAD_BYTES)
     if application_id is not None:
         out += bytes((gaps.L3_IEI_APPLICATION_ID,)) + _number(application_id)
     out += _half(gaps.L3_IEI_REPORT, None if report is None else int(bool(report)))
@@ -185,9 +186,7 @@ def delivery_report_received_request(success, message_id, reply_to):
 
 
 def _with_id(kind, registration_id):
-    if len(registration_id) != _REGISTRATION_ID_BYTES:
-        raise CallerError("a Registration ID has 6 bytes")
-    return bytes((kind,)) + bytes(registration_id)
+    return bytes((kind,)) + _fixed(registration_id, "a Registration ID", _REGISTRATION_ID_BYTES)
 
 
 def _response(kind, success, cause):
@@ -205,25 +204,29 @@ def _report(kind, success, message_id, reply_to):
 
 
 def _known_cause(cause):
-    if cause not in CAUSES:
+    if cause.__class__ is not int or cause not in CAUSES:
         raise CallerError("cause: one of %s is wanted" % ", ".join(map(str, sorted(CAUSES))))
     return cause
 
 
 def _number(application_id):
-    if not 0 <= application_id <= 0xFFFF:
+    if application_id.__class__ is not int or not 0 <= application_id <= 0xFFFF:
         raise CallerError("an Application ID is a number from 0 to 65535")
     return bytes((application_id >> 8, application_id & 255))
 
 
 def _uuid(value):
-    if len(value) != _ID_BYTES:
-        raise CallerError("a Message ID has 16 bytes")
-    return bytes(value)
+    return _fixed(value, "a Message ID", _ID_BYTES)
+
+
+def _fixed(data, what, count):
+    if not isinstance(data, _OCTETS) or len(data) != count:
+        raise CallerError("%s has %d bytes" % (what, count))
+    return bytes(data)
 
 
 def _long(data, what, least):
-    if not least <= len(data) <= _LENGTH_MAX:
+    if not isinstance(data, _OCTETS) or not least <= len(data) <= _LENGTH_MAX:
         raise CallerError("%s: %d to %d bytes are wanted" % (what, least, _LENGTH_MAX))
     return bytes((len(data) >> 8, len(data) & 255)) + bytes(data)
 
@@ -231,9 +234,12 @@ def _long(data, what, least):
 def _text(iei, text, what):
     if text is None:
         return b""
-    data = text.encode()
+    try:
+        data = text.encode()
+    except UnicodeError:
+        data = b""
     if not 0 < len(data) <= _OCTET_LENGTH_MAX:
-        raise CallerError("%s: 1 to %d bytes are wanted" % (what, _OCTET_LENGTH_MAX))
+        raise CallerError("%s: text of 1 to %d bytes is wanted" % (what, _OCTET_LENGTH_MAX))
     return bytes((iei, len(data))) + data
 
 
@@ -253,7 +259,8 @@ def _index(known, value, what):
 
 def decode(frame):
     """Return the L3Message in a frame. Raises BadMessage for anything that is none."""
-    frame = bytes(frame)
+    if frame.__class__ is not bytes:
+        frame = bytes(frame)
     if not frame:
         raise BadMessage("Message Type", "missing")
     message = L3Message()
@@ -289,6 +296,8 @@ def decode(frame):
     else:
         raise BadMessage("Message Type", "unknown: %d" % kind)
     _optional(message, frame, at)
+    if message.success:
+        message.cause = None  # a reason goes with a failure
     return message
 
 
@@ -356,17 +365,16 @@ def _read_fixed(message, iei, data):
 
 
 def _read_text(message, iei, data, name):
+    attribute = "originator" if iei == gaps.L3_IEI_ORIGINATOR else "group"
+    if getattr(message, attribute) is not None:
+        return
     try:
         text = data.decode()
     except UnicodeError:
         raise BadMessage(name, "not UTF-8")
     if not text:
         raise BadMessage(name, "empty")
-    if iei == gaps.L3_IEI_ORIGINATOR:
-        if message.originator is None:
-            message.originator = text
-    elif message.group is None:
-        message.group = text
+    setattr(message, attribute, text)
 
 
 def _cause(value):

@@ -6,12 +6,14 @@ from msgin5g.errors import BadMessage, CallerError
 _IPV4, _IPV6, _FQDN = 1, 2, 3
 _KINDS = {"ipv4": _IPV4, "ipv6": _IPV6, "fqdn": _FQDN}
 _WHAT = "Target address"
+_HEX = "0123456789abcdefABCDEF"
 
 
 def encode_target(target):
     """Return the element, length octet first, of ("ipv4" | "ipv6" | "fqdn", text).
 
-    A name is written as TS 23.003 28.3.2 has it, in labels with their lengths. Raises CallerError.
+    A name is written as TS 23.003 28.3.2 has it, in labels with their lengths; text that has an
+    empty label is one label with its dots. Raises CallerError.
     """
     kind, text = target
     if kind == "ipv4":
@@ -82,12 +84,10 @@ def _groups(text):
     for part in text.split(":"):
         if not 0 < len(part) <= 4:
             return None
-        try:
-            out.append(int(part, 16))
-        except ValueError:
-            return None
-        if out[-1] < 0:
-            return None
+        for char in part:
+            if char not in _HEX:
+                return None
+        out.append(int(part, 16))
     return out
 
 
@@ -109,14 +109,20 @@ def _ipv6_text(data):
 
 
 def _labels(text):
+    try:
+        data = text.encode()
+    except UnicodeError:
+        return None
+    labels = data.split(b".")
+    if b"" in labels:
+        # No host name. A reader cannot tell a dot inside of a label from one between two.
+        labels = [data]
     out = b""
-    for label in text.split("."):
-        data = label.encode()
-        # A dot inside of a label cannot be told from one between two.
-        if not 0 < len(data) <= gaps.L3_MAX_LABEL_BYTES:
+    for label in labels:
+        if not 0 < len(label) <= gaps.L3_MAX_LABEL_BYTES:
             return None
-        out += bytes((len(data),)) + data
-    return out or None
+        out += bytes((len(label),)) + label
+    return out
 
 
 def _name(data):
