@@ -2,6 +2,7 @@
 
 from msgin5g import names as n
 from msgin5g.errors import BadMessage
+from msgin5g.limits import MAX_RANGES, MAX_SEGMENTS
 from msgin5g.splitting import to_ranges
 
 _PREFIX = n.SEG_PARAMS + "."
@@ -9,7 +10,11 @@ _REMEMBERED_SETS = 8
 
 
 class SegmentSet:
-    """The segments of one message so far. first: the Message that came first, for its elements."""
+    """The segments of one message so far. first: the Message that came first, for its elements.
+
+    Senders count from 1 or from 0, which none of them says: a set counts from 0 if that number is
+    there, or if the last one is one below the total. All else is taken to count from 1.
+    """
 
     def __init__(self, key, message):
         self.key = key
@@ -19,27 +24,37 @@ class SegmentSet:
         self.total = None
         self.last = None
         self.report = False
+        self.heard = 0
         self.deadline = 0
         self.rounds = 0
 
+    def start(self):
+        """Return the first number, as far as that is known."""
+        if 0 in self.parts or self.total is not None and self.last == self.total - 1:
+            return 0
+        return 1
+
+    def end(self):
+        """Return the number after the last, or None."""
+        if self.total is not None:
+            return self.start() + self.total
+        return None if self.last is None else self.last + 1
+
     def is_complete(self):
-        """Tell whether all parts are here, counted from 1 or from 0."""
-        if 0 in self.parts:
-            count = self.total if self.total is not None else self.last and self.last + 1
-        else:
-            count = self.total if self.total is not None else self.last
-        return count is not None and len(self.parts) == count
+        """Tell whether all parts are here."""
+        end = self.end()
+        return end is not None and len(self.parts) == end - self.start()
 
     def missing(self):
-        """Return the ranges that are not here; after an unknown end, one number more."""
-        start = 0 if 0 in self.parts else 1
-        if self.total is not None:
-            end = self.total + start
-        elif self.last is not None:
-            end = self.last + 1
-        else:
-            end = max(self.parts) + 2
-        return to_ranges([one for one in range(start, end) if one not in self.parts])
+        """Return the first MAX_RANGES ranges that are not here.
+
+        While the end is unknown, one number more than is here counts as missing.
+        """
+        end = self.end()
+        if end is None:
+            end = min(max(self.parts) + 1, MAX_SEGMENTS) + 1
+        numbers = [one for one in range(self.start(), end) if one not in self.parts]
+        return to_ranges(numbers)[:MAX_RANGES]
 
     def joined(self):
         """Return the whole payload."""
@@ -50,7 +65,8 @@ class Assembler:
     """Join segments. At most `max_sets` sets and `max_bytes` in all; the longest silent set goes.
 
     expected_ms: how long after the last segment missing ones are asked for; rounds: how often,
-    before a set is given up. What happened comes out of `poll`.
+    before a set is given up. What happened comes out of `poll`; a set that failed has let go of
+    its parts.
     """
 
     def __init__(self, max_sets, max_bytes, expected_ms, rounds):
@@ -88,7 +104,7 @@ class Assembler:
             self.counters["repeated"] += 1
             return None
         size_bytes = len(part.encode())
-        self._make_room(key, size_bytes)
+        self._make_room(found, size_bytes)
         if key not in self._sets:
             self._sets[key] = found
             self.counters["sets"] += 1
@@ -100,11 +116,12 @@ class Assembler:
         if segment.last:
             found.last = number
         found.report = found.report or message.report
+        found.heard = now
         found.deadline = now + self._expected_ms
         if not found.is_complete():
             return None
         self._forget(found)
-        self._done.append((key, [hash(found.parts[one]) for one in sorted(found.parts)]))
+        self._done.append((key, {one: hash(part) for one, part in found.parts.items()}))
         if len(self._done) > _REMEMBERED_SETS:
             self._done.pop(0)
         self.counters["completed"] += 1
@@ -127,53 +144,62 @@ class Assembler:
         for found in list(self._sets.values()):
             if now < found.deadline:
                 continue
-            if found.rounds >= self._rounds:
-                self._forget(found)
-                self.counters["given_up"] += 1
-                events.append(("failed", found, "segments are missing"))
-            else:
+            ranges = found.missing() if found.rounds < self._rounds else None
+            if ranges:
                 found.rounds += 1
                 found.deadline = now + self._expected_ms
-                events.append(("missing", found, found.missing()))
+                events.append(("missing", found, ranges))
+            else:
+                self._forget(found)
+                self.counters["given_up"] += 1
+                found.parts = {}
+                events.append(("failed", found, "segments are missing"))
         return events
 
     def _check(self, found, segment):
         """Raise BadMessage where a segment cannot belong to the others of its set."""
-        number, total = segment.number, segment.total
-        if total is not None and found.total is not None and total != found.total:
+        number, total, last = segment.number, segment.total, found.last
+        if total is None:
+            total = found.total
+        elif found.total is not None and total != found.total:
             raise BadMessage(_PREFIX + n.TOTAL_SEG_COUNT, "differs from the other segments'")
-        limit = total if total is not None else found.total
-        zero = number == 0 or 0 in found.parts
-        highest = max(found.parts) if found.parts else 0
-        if limit is not None and max(number, highest) + zero > limit:
-            raise BadMessage(_PREFIX + n.SEG_NUMB, "above %s" % n.TOTAL_SEG_COUNT)
-        if segment.last and (number < highest or limit is not None and number + zero != limit):
-            raise BadMessage(_PREFIX + n.LAST_SEG_FLAG, "is not the last number")
-        if found.last is not None and (
-            number > found.last or segment.last and number != found.last
-        ):
+        if last is not None and (number > last or segment.last and number != last):
             raise BadMessage(_PREFIX + n.SEG_NUMB, "after the last segment")
+        highest = max(max(found.parts) if found.parts else 0, number)
+        zero = number == 0 or 0 in found.parts
+        if total is not None and highest + zero > total:
+            raise BadMessage(_PREFIX + n.SEG_NUMB, "above %s" % n.TOTAL_SEG_COUNT)
+        if segment.last:
+            last = number
+            if number < highest:
+                raise BadMessage(_PREFIX + n.LAST_SEG_FLAG, "is not the last number")
+        if last is not None and total is not None and last != total and last != total - 1:
+            key = n.LAST_SEG_FLAG if segment.last else n.TOTAL_SEG_COUNT
+            raise BadMessage(_PREFIX + key, "is not the last number")
 
-    def _make_room(self, key, size_bytes):
-        if size_bytes > self._max_bytes:
+    def _make_room(self, own, size_bytes):
+        """Let the longest silent sets go until a part fits. Raises BadMessage if it never does."""
+        if own.size_bytes + size_bytes > self._max_bytes:
+            if own.parts:
+                self._fail(own, "too long")
             raise BadMessage(n.PAYLOAD, "more than the %d bytes kept here" % self._max_bytes)
-        own = self._sets.get(key)
-        while self._sets and (
+        is_new = not own.parts
+        while (
             self._size_bytes + size_bytes > self._max_bytes
-            or own is None
+            or is_new
             and len(self._sets) >= self._max_sets
         ):
             oldest = None
             for one in self._sets.values():
-                if one is not own and (oldest is None or one.deadline < oldest.deadline):
+                if one is not own and (oldest is None or one.heard < oldest.heard):
                     oldest = one
-            if oldest is None:
-                self._forget(own)
-                self._events.append(("failed", own, "too long"))
-                raise BadMessage(n.PAYLOAD, "more than the %d bytes kept here" % self._max_bytes)
-            self._forget(oldest)
+            self._fail(oldest, "no room")
             self.counters["evicted"] += 1
-            self._events.append(("failed", oldest, "no room"))
+
+    def _fail(self, found, reason):
+        self._forget(found)
+        found.parts = {}
+        self._events.append(("failed", found, reason))
 
     def _forget(self, found):
         if self._sets.pop(found.key, None) is not None:
@@ -182,8 +208,6 @@ class Assembler:
     def _is_repeated(self, key, number, payload):
         """Tell whether a set that is complete has had this segment: its sender sent it twice."""
         for done, hashes in self._done:
-            if done == key:
-                for at in (number, number - 1):
-                    if 0 <= at < len(hashes) and hashes[at] == hash(payload or ""):
-                        return True
+            if done == key and hashes.get(number) == hash(payload or ""):
+                return True
         return False

@@ -16,8 +16,16 @@ def _refuse_constant(name):
     raise ValueError(name)
 
 
+def _finite(text):
+    """Return the number of a text; one that no double holds could not be written again."""
+    value = float(text)
+    if value - value != 0:
+        raise ValueError(text)
+    return value
+
+
 try:
-    _decode = json.JSONDecoder(parse_constant=_refuse_constant).decode
+    _decode = json.JSONDecoder(parse_float=_finite, parse_constant=_refuse_constant).decode
     _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
     quote = json.encoder.encode_basestring
 except AttributeError:  # MicroPython: functions only, NaN is refused, non-ASCII is never escaped

@@ -11,10 +11,9 @@ from msgin5g.limits import (
     MAX_URI_BYTES,
 )
 from msgin5g.message_parts import OBJECT, address, parse_ranges, segment, truth, uuid
-from msgin5g.message_types import Entry, Message
+from msgin5g.message_types import DESTINATIONS, ORIGINS, Entry, Message
 
-_ORIGINS = (n.UE, n.AS)
-_DESTINATIONS = (n.UE, n.AS, n.GROUP, n.BC, n.TOPIC)
+_OTHER_FAMILIES = (n.REG, n.DEREG, n.BREG, n.GWREG, n.REGRESP, n.DEREGRESP, gaps.BDEREG)
 _PRIORITY = {
     n.HIGH: n.HIGH,
     n.NORMAL: n.NORMAL,
@@ -49,8 +48,10 @@ def parse_message(payload):
         message.result = truth(value[n.RESULT], n.RESULT)
     elif kind is None:
         raise BadMessage(n.MSG_TYPE, "missing")
-    else:
+    elif kind in _OTHER_FAMILIES:
         raise UnsupportedType(n.MSG_TYPE, "a message or report is wanted here")
+    else:
+        raise BadMessage(n.MSG_TYPE, "unknown Message Type")
     message.msg_type = kind
     message.service_id = checks.text(value.get(n.MSG_IDEN), n.MSG_IDEN, MAX_URI_BYTES)
     return message
@@ -58,8 +59,8 @@ def parse_message(payload):
 
 def _msg(message, value):
     message.message_id = uuid(value.get(n.MSG_ID), n.MSG_ID)
-    message.origin = address(value, n.ORI_ADDR, n.ORI_ADDR_TYPE, _ORIGINS)
-    message.destination = address(value, n.DEST_ADDR, n.DEST_ADDR_TYPE, _DESTINATIONS)
+    message.origin = address(value, n.ORI_ADDR, n.ORI_ADDR_TYPE, ORIGINS)
+    message.destination = address(value, n.DEST_ADDR, n.DEST_ADDR_TYPE, DESTINATIONS)
     if message.origin[0] == n.AS and message.destination[0] == n.AS:
         raise BadMessage(n.DEST_ADDR, "an AS writes to no AS")
     if gaps.RECIPIENT in value:
@@ -68,18 +69,19 @@ def _msg(message, value):
         message.store = checks.boolean(value[n.SF_FLAG], n.SF_FLAG)
     if message.store and n.SF_PARAM in value:
         _store(message, value[n.SF_PARAM])
-    _content(message, value)
+    _elements(message, value)
     if gaps.IND_MSG_LIST in value or gaps.IND_MSG_NUM in value:
+        # No outer payload and no segments are looked at (6.4.1.1.3 a, d).
         message.entries = _entries(value, _msg_entry)
-        message.payload = None
         return
+    message.payload = _payload(value)
     if n.IS_SEGMENTED in value and truth(value[n.IS_SEGMENTED], n.IS_SEGMENTED):
         message.segment = segment(value.get(n.SEG_PARAMS))
 
 
 def _imdn(message, value):
-    message.origin = address(value, n.ORI_ADDR, n.ORI_ADDR_TYPE, _ORIGINS)
-    message.destination = address(value, n.DEST_ADDR, n.DEST_ADDR_TYPE, _ORIGINS)
+    message.origin = address(value, n.ORI_ADDR, n.ORI_ADDR_TYPE, ORIGINS)
+    message.destination = address(value, n.DEST_ADDR, n.DEST_ADDR_TYPE, ORIGINS)
     if message.origin[0] == n.AS and message.destination[0] == n.AS:
         raise BadMessage(n.DEST_ADDR, "an AS reports to no AS")
     message.message_id = uuid(value.get(n.MSG_ID), n.MSG_ID)
@@ -90,12 +92,15 @@ def _imdn(message, value):
 
 
 def _msgresp(message, value):
-    message.origin = address(value, n.ORI_ADDR, n.ORI_ADDR_TYPE, _ORIGINS)
+    message.origin = address(value, n.ORI_ADDR, n.ORI_ADDR_TYPE, ORIGINS)
     message.message_id = uuid(value.get(n.MSG_ID), n.MSG_ID)
-    _status(message, value, (n.FAILURE, n.STORED))
+    message.status = n.SUCCESS
+    # An element that may be there (6.4.1.2.2 e4): without it the message was taken.
+    if n.DEL_STA in value:
+        _status(message, value, (n.FAILURE, n.STORED))
 
 
-def _content(message, value):
+def _elements(message, value):
     """What a message and an entry of an aggregate have in common."""
     if n.APP_ID in value:
         message.applications = _applications(value[n.APP_ID])
@@ -106,13 +111,17 @@ def _content(message, value):
         if priority.__class__ is not str or priority not in _PRIORITY:
             raise BadMessage(n.PRIORITY, "HIGH, NORMAL or LOW is wanted")
         message.priority = _PRIORITY[priority]
-    if n.PAYLOAD in value:
-        payload = value[n.PAYLOAD]
-        if payload.__class__ is not str:
-            raise BadMessage(n.PAYLOAD, "a string is wanted")
-        if len(payload) * 4 > MAX_PAYLOAD_BYTES and len(payload.encode()) > MAX_PAYLOAD_BYTES:
-            raise BadMessage(n.PAYLOAD, "at most %d bytes are wanted" % MAX_PAYLOAD_BYTES)
-        message.payload = payload
+
+
+def _payload(value):
+    if n.PAYLOAD not in value:
+        return None
+    payload = value[n.PAYLOAD]
+    if payload.__class__ is not str:
+        raise BadMessage(n.PAYLOAD, "a string is wanted")
+    if len(payload) * 4 > MAX_PAYLOAD_BYTES and len(payload.encode()) > MAX_PAYLOAD_BYTES:
+        raise BadMessage(n.PAYLOAD, "at most %d bytes are wanted" % MAX_PAYLOAD_BYTES)
+    return payload
 
 
 def _applications(value):
@@ -165,7 +174,8 @@ def _entries(value, read):
 
 
 def _msg_entry(entry, item):
-    _content(entry, item)
+    _elements(entry, item)
+    entry.payload = _payload(item)
     if entry.payload is None:
         raise BadMessage(n.PAYLOAD, "missing")
 

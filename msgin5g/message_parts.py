@@ -70,27 +70,35 @@ def segment(value):
 
 
 def parse_ranges(value):
-    """Return [(first, last), ...] of a `segNoList` such as "(5-7, 10-10)"; sorted as given.
+    """Return [(first, last), ...] of a `segNoList` such as "(5-7, 10-10)", ascending and apart.
 
     Parentheses and spaces may be missing, a single number may stand alone, and a JSON array of
-    either is taken as well. Raises BadMessage.
+    either is taken as well. No number comes out twice: what is asked for is sent once. Raises
+    BadMessage.
     """
     if value.__class__ is list:
         items = [str(one) for one in value]
     elif value.__class__ is str:
-        items = value.strip().lstrip("(").rstrip(")").split(",")
+        items = value.strip(" ").lstrip("(").rstrip(")").split(",")
     else:
         raise BadMessage(n.SEG_NO_LIST, "missing" if value is None else "a string is wanted")
-    if len(items) > MAX_RANGES:
-        raise BadMessage(n.SEG_NO_LIST, "more than %d ranges" % MAX_RANGES)
+    if not 0 < len(items) <= MAX_RANGES:
+        raise BadMessage(n.SEG_NO_LIST, "1 to %d ranges are wanted" % MAX_RANGES)
     ranges = []
     for item in items:
-        first, dash, last = item.strip().partition("-")
+        first, dash, last = item.partition("-")
         first, last = _small(first), _small(last if dash else first)
         if first is None or last is None or first > last:
             raise BadMessage(n.SEG_NO_LIST, "ranges such as (5-7, 10-10) are wanted")
         ranges.append((first, last))
-    return ranges
+    ranges.sort()
+    apart = ranges[:1]
+    for first, last in ranges[1:]:
+        if first > apart[-1][1] + 1:
+            apart.append((first, last))
+        elif last > apart[-1][1]:
+            apart[-1] = (apart[-1][0], last)
+    return apart
 
 
 def _count(value, key, least):
@@ -101,7 +109,7 @@ def _count(value, key, least):
 
 def _small(text):
     """Return the number in a text, None unless it is a segment's."""
-    text = text.strip()
+    text = text.strip(" ")
     if not text or len(text) > 5:
         return None
     for char in text:

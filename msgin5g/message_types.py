@@ -2,6 +2,9 @@
 
 from msgin5g import names as n
 
+ORIGINS = (n.UE, n.AS)
+DESTINATIONS = (n.UE, n.AS, n.GROUP, n.BC, n.TOPIC)
+
 
 class Message:
     """A message of the family; which attributes are set depends on `msg_type`.

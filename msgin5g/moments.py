@@ -1,24 +1,35 @@
 """Date-times of clause 7 (RFC 3339) to milliseconds since 1970 and back, without a library."""
 
-from msgin5g.errors import BadMessage
+from msgin5g.errors import BadMessage, CallerError
 
 _DAYS = (0, 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
+# 9999-12-31T23:59:59.999Z: years have four digits.
+_LAST_MS = 253402300799999
 
 
 def parse_date_time(text, key):
     """Return milliseconds since 1970 of a text such as 2026-01-31T08:00:00.5+01:00.
 
-    A zone is wanted, as RFC 3339 has it; a leap second counts as the second before it. Raises
-    BadMessage.
+    A zone is wanted, as RFC 3339 has it; a leap second counts as the second before it. The moment
+    is one that `format_date_time` writes. Raises BadMessage.
     """
     try:
-        return _parse(text)
-    except (ValueError, IndexError, AttributeError, TypeError):
-        raise BadMessage(key, "a date-time such as 2026-01-31T08:00:00Z is wanted")
+        if text.__class__ is str:
+            moment_ms = _parse(text)
+            if 0 <= moment_ms <= _LAST_MS:
+                return moment_ms
+    except (ValueError, IndexError):
+        pass
+    raise BadMessage(key, "a date-time such as 2026-01-31T08:00:00Z is wanted")
 
 
 def format_date_time(moment_ms):
-    """Return the text of a moment, with milliseconds only where there are some."""
+    """Return the text of a moment, with milliseconds only where there are some.
+
+    Raises CallerError for one before 1970 or after 9999.
+    """
+    if not 0 <= moment_ms <= _LAST_MS:
+        raise CallerError("a moment from 1970 to 9999 is wanted")
     seconds, fraction = moment_ms // 1000, moment_ms % 1000
     days, rest = seconds // 86400, seconds % 86400
     year, month, day = _civil(days)
@@ -35,7 +46,7 @@ def _parse(text):
     leap = month == 2 and year % 4 == 0 and (year % 100 != 0 or year % 400 == 0)
     if not 1 <= month <= 12 or not 1 <= day <= _DAYS[month] + leap:
         raise ValueError
-    if hour > 23 or minute > 59 or second > 60 or year < 1970:
+    if hour > 23 or minute > 59 or second > 60:
         raise ValueError
     at = 19
     fraction_ms = 0

@@ -22,6 +22,8 @@ from msgin5g.limits import MAX_JSON_DEPTH
         (b"NaN", "not JSON"),
         (b"[-Infinity]", "not JSON"),
         (b"9" * 5000, "not JSON"),
+        (b"1e400", "not JSON"),
+        (b"[-1e400]", "not JSON"),
         (b'"\\ud800"', "surrogate"),
         (b'"\\udc00\\ud800"', "surrogate"),
         (b'"\\ud800\\u0041"', "surrogate"),
