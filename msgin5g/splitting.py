@@ -7,11 +7,15 @@ from msgin5g.limits import MAX_SEGMENTS
 def split(payload, size_bytes):
     """Return the pieces of a text, each of at most `size_bytes` in UTF-8, cut between characters.
 
-    A payload of exactly `size_bytes` is one piece. Raises CallerError if it needs too many.
+    A payload of exactly `size_bytes` is one piece. Raises CallerError if it needs too many, or has
+    no UTF-8.
     """
     if size_bytes < 4:
         raise CallerError("a segment has at least 4 bytes, the longest character")
-    data = payload.encode()
+    try:
+        data = payload.encode()
+    except UnicodeError:
+        raise CallerError("a payload with half of a surrogate pair has no UTF-8")
     pieces = []
     start = 0
     while len(data) - start > size_bytes:

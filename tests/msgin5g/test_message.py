@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from msgin5g import gaps, message, names
@@ -225,6 +225,7 @@ def assert_schema(payload):
 
 @pytest.mark.clause("7.3.4.1", "7.3.4.1-addr", "7.3.4.1-prio", "7.3.4.1-sf", "7.3.4.1-seg")
 @pytest.mark.clause("6.4.1.1.2-d19-last", "6.4.1.1.2-d18", "6.4.1.1.3-a", "6.4.1.1.3-d")
+@settings(deadline=None)
 @given(messages)
 def test_msg_round_trip(found):
     payload = message.msg(SERVICE, found)
@@ -233,6 +234,7 @@ def test_msg_round_trip(found):
     assert vectors.describe(parse_message(payload)) == expected(found)
 
 
+@settings(deadline=None)
 @given(messages, st.booleans())
 def test_what_a_server_takes_away(found, keeps):
     payload = message.msg(SERVICE, found, keep_store=False, keep_priority=keeps)
@@ -243,6 +245,7 @@ def test_what_a_server_takes_away(found, keeps):
 
 
 @pytest.mark.clause("7.3.4.2", "6.4.1.1.5-a", "6.4.1.1.5-bc", "6.4.1.1.4-d6", "6.4.1.1.4-d7")
+@settings(deadline=None)
 @given(
     parties,
     uris,
@@ -284,6 +287,7 @@ def test_imdn_round_trip(origin, ue, message_id, success, cause, reports):
     ]
 
 
+@settings(deadline=None)
 @given(parties, uuids, st.sampled_from([names.FAILURE, names.STORED]), causes)
 def test_msgresp_round_trip(origin, message_id, status, cause):
     found = parse_message(message.msgresp(SERVICE, origin, message_id, status, cause))
@@ -291,6 +295,7 @@ def test_msgresp_round_trip(origin, message_id, status, cause):
     assert (found.status, found.cause, found.destination) == (status, cause, None)
 
 
+@settings(deadline=None)
 @given(texts, st.sets(st.integers(0, MAX_SEGMENTS), min_size=1, max_size=MAX_RANGES))
 def test_segrec_round_trip(set_id, missing):
     ranges = [(one, one) for one in sorted(missing)]
@@ -303,6 +308,7 @@ def test_segrec_round_trip(set_id, missing):
     assert all(b[0] > a[1] + 1 for a, b in zip(found.ranges, found.ranges[1:], strict=False))
 
 
+@settings(deadline=None)
 @given(
     st.lists(
         st.tuples(st.integers(0, MAX_SEGMENTS), st.integers(0, MAX_SEGMENTS)),
@@ -319,6 +325,7 @@ def test_ranges_in_any_order(pairs):
     assert found == message.parse_ranges(list(reversed(text.split(","))))
 
 
+@settings(deadline=None)
 @given(texts, st.booleans())
 def test_segconfir_round_trip(set_id, result):
     found = parse_message(message.segconfir(SERVICE, set_id, result))
@@ -335,6 +342,7 @@ def try_to_parse(payload):
         assert_can_be_sent_on(found)
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=300))
 def test_any_bytes(payload):
     try_to_parse(payload)
@@ -361,6 +369,7 @@ anything = st.recursive(
 kinds = st.sampled_from(["MSG", "IMDN", "MSGRESP", "SEGREC", "SEGCONFIR", "SEGCOFIR"])
 
 
+@settings(deadline=None)
 @given(st.dictionaries(known_keys, anything, max_size=8), kinds, st.booleans())
 def test_any_json(value, kind, escape):
     value = {
@@ -386,6 +395,7 @@ def places(value, path=()):
 GOOD = [json.loads(one["payload"]) for one in VECTORS if "build" in one]
 
 
+@settings(deadline=None)
 @given(st.data(), st.sampled_from(GOOD), anything)
 def test_one_element_is_another(data, value, other):
     value = copy.deepcopy(value)
@@ -397,6 +407,7 @@ def test_one_element_is_another(data, value, other):
     try_to_parse(json.dumps(value).encode())
 
 
+@settings(deadline=None)
 @given(st.sampled_from(GOOD), st.integers(0, 2000), st.binary(max_size=3), st.integers(0, 3))
 def test_octets_that_changed(value, at, octets, skipped):
     payload = json.dumps(value, ensure_ascii=False).encode()

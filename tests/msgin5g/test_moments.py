@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from msgin5g.errors import BadMessage, CallerError
@@ -24,6 +24,7 @@ def reference(moment_ms):
     return text.replace(".000", "").replace("+00:00", "Z")
 
 
+@settings(deadline=None)
 @given(st.integers(0, LAST_MS))
 @example(0)
 @example(LAST_MS)
@@ -46,6 +47,7 @@ def test_every_day_until_2401():
 offsets = st.integers(-23 * 60 - 59, 23 * 60 + 59)
 
 
+@settings(deadline=None)
 @given(
     st.datetimes(datetime(1970, 1, 2), datetime(9999, 12, 30)),
     offsets,
@@ -71,6 +73,7 @@ def is_date_time(year, month, day, hour, minute, second):
     return year >= 1970 and second <= 60
 
 
+@settings(deadline=None)
 @given(
     st.tuples(
         st.integers(1960, 2110) | st.integers(0, 9999),
@@ -95,6 +98,7 @@ def test_days_and_times_that_do_not_exist(numbers):
 NOISE = st.sampled_from("0123456789-+:.TtZz \u0660\u00b2") | st.characters()
 
 
+@settings(deadline=None)
 @given(st.lists(NOISE, max_size=30).map("".join))
 def test_any_text(text):
     try:
@@ -104,6 +108,7 @@ def test_any_text(text):
     assert 0 <= moment_ms <= LAST_MS
 
 
+@settings(deadline=None)
 @given(st.integers(0, 29), NOISE)
 def test_one_character_is_another(at, character):
     text = "2026-01-31T08:00:00.123+01:00"
