@@ -9,6 +9,8 @@ import sys
 
 from ue.link_ble import BleLink
 
+TRIES = 100
+
 
 def tell(event, **fields):
     fields["event"] = event
@@ -28,7 +30,10 @@ async def main():
                 if frame == b"?":
                     tell("counters", **link.counters)
                 else:
-                    while not link.send(frame):
+                    # A full queue has room soon; a gateway that has left takes nothing any more.
+                    for _ in range(TRIES):
+                        if link.send(frame):
+                            break
                         await asyncio.sleep_ms(5)
         except OSError as problem:
             link.close()
