@@ -63,8 +63,7 @@ def gateway_settings(folder, ues=(), bulk=None, devices=(), **values):
 class ServerNode:
     """A ServerCore behind an Endpoint; what was taken is answered and sent after the commit.
 
-    `crash` is called with the place
-    around each commit; `is_dirty` tells whether that commit writes something.
+    `crash` is called with the place around each commit.
     """
 
     def __init__(self, settings, seed=0):
@@ -81,8 +80,9 @@ class ServerNode:
         self.endpoint.receive(data, peer, now)
         self._drain(now)
 
-    def is_dirty(self):
-        return bool(self.registry._changed) or self.core._store.is_changed()
+    def has_work(self):
+        """Tell whether something has to be written, answered or sent."""
+        return bool(self._answers or self.registry._changed) or not self.core.messages.is_idle()
 
     def poll(self, now):
         self.core.expire(now)
@@ -137,7 +137,10 @@ class ServerNode:
 
 
 class GatewayNode:
-    """A GatewayCore with an Endpoint to each side; peers are node names."""
+    """A GatewayCore with an Endpoint to each side; peers are node names.
+
+    `crash` is called with the place around each commit.
+    """
 
     def __init__(self, settings, server="server", seed=0, now=0):
         self.settings = settings
@@ -150,6 +153,7 @@ class GatewayNode:
         self.server = server
         self.crash = lambda where: None
         self._frames = []
+        self._at_server = []
 
     def receive(self, data, peer, now):
         if data and l3.is_l3(data[0]):
@@ -158,11 +162,15 @@ class GatewayNode:
         self._side(peer).receive(data, peer, now)
         self._drain(now)
 
-    def is_dirty(self):
-        return bool(self.store._staged)
+    def has_work(self):
+        """Tell whether something has to be written or sent."""
+        return bool(self.store._staged or self.core._shared.out)
 
     def poll(self, now):
         self._drain(now)
+        for one in [one for one in self._at_server if now >= one.context[1].until_ms]:
+            self.north.cancel(one)
+            self._at_server.remove(one)
         self.core.poll(now)
         self.crash("before the commit")
         self.core.commit()
@@ -172,7 +180,10 @@ class GatewayNode:
                 side = self.endpoint if effect[0] == ANSWER else self.north
                 side.respond(effect[1], effect[2], effect[3], now)
             elif effect[0] == NORTH:
-                self._request(self.server, effect[2], now, ("north", effect[1]))
+                exchange = self._request(self.server, effect[2], now, ("north", effect[1]))
+                if hasattr(effect[1], "until_ms"):
+                    # It does not reach the server later.
+                    self._at_server.append(exchange)
             elif effect[0] == FRAME:
                 self._frames.append((effect[2], effect[1].partition("://")[2]))
             else:
@@ -194,7 +205,7 @@ class GatewayNode:
 
     def _request(self, peer, payload, now, context, **more):
         side = self._side(peer)
-        side.request(peer, coap.POST, "msgin5g", payload, now, context=context, **more)
+        return side.request(peer, coap.POST, "msgin5g", payload, now, context=context, **more)
 
     def _drain(self, now):
         while event := self.endpoint.next_event() or self.north.next_event():
@@ -208,6 +219,8 @@ class GatewayNode:
                 self.core.receive(incoming, payload, peer, incoming.mid, incoming.token, now)
                 continue
             side, ref = event[1].context
+            if event[1] in self._at_server:
+                self._at_server.remove(event[1])
             if event[0] == RESPONSE and side == "north":
                 self.core.north_answer(ref, event[2].code, bytes(event[2].payload), now)
             elif event[0] == RESPONSE:

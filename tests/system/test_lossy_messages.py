@@ -8,6 +8,7 @@ from collections import Counter
 
 import pytest
 
+from msgin5g import names as n
 from tests.world import World, ue_id
 
 HOUR_MS = 3_600_000
@@ -75,6 +76,11 @@ class Post:
             assert Counter(one for one, _, _ in reports) == self.reports[number], (why, number)
             assert not [one for one in ue.named("outcome") if one[1]], why
 
+    def deliveries(self):
+        """How many deliveries the server makes of it all, reports included."""
+        messages = sum(len(wanted) for wanted in self.expected.values())
+        return messages + sum(wanted.total() for wanted in self.reports.values())
+
     def is_at_rest(self):
         """Nothing is left anywhere."""
         world = self.world
@@ -124,4 +130,108 @@ def test_at_30_percent_loss_everything_arrives_once_and_in_order(tmp_path, block
         post = Post(world)
         post.send_round("first")
         settle(world, post, seed)
+        # The server tells repeated messages apart by itself, without the UEs' help.
+        assert world.server.core.counters["delivered"] == post.deliveries(), seed
         world.close()
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_several_rounds_of_messages_while_registrations_are_renewed(tmp_path, seed):
+    world = make_world(tmp_path, seed, ue={"refresh_s": 60}, **LOSSY)
+    join(world)
+    post = Post(world)
+    for tag in ("first", "second", "third"):
+        post.send_round(tag)
+        world.wire.run(world.wire.now + 45_000)
+    settle(world, post, seed)
+    world.close()
+
+
+@pytest.mark.parametrize("minutes", [1, 30, 6 * 60])
+@pytest.mark.parametrize("seed", range(5))
+def test_a_recipient_that_was_detached_gets_what_was_sent_meanwhile(tmp_path, seed, minutes):
+    world = make_world(tmp_path, seed, **LOSSY)
+    join(world)
+    gone = world.wire.detach("ue2")
+    post = Post(world)
+    for sender in (1, 3):
+        for number in range(3):
+            for priority in ("HIGH", "NORMAL"):
+                post.send(sender, 2, f"{sender} {priority} {number}", priority)
+        post.send(sender, GROUP, f"{sender} to all")
+    world.wire.run(world.wire.now + minutes * 60_000)
+    assert not gone.received()
+    world.wire.attach("ue2", gone)
+    settle(world, post, seed)
+    world.close()
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_a_recipient_that_left_gets_its_messages_when_it_is_back(tmp_path, seed):
+    world = make_world(tmp_path, seed, **LOSSY)
+    join(world)
+    away = world.ues[1]
+    away.core.deregister(world.wire.now)
+    assert world.wire.run(world.wire.now + HOUR_MS, lambda: away.state == "deregistered")
+    post = Post(world)
+    for sender in (1, 3):
+        for number in range(3):
+            post.send(sender, 2, f"{sender} {number}")
+    world.wire.run(world.wire.now + HOUR_MS)
+    assert not away.received()
+    for sender in (1, 3):
+        ue = world.ues[sender - 1]
+        told = [(one, status) for one, status, _ in ue.named("response")]
+        # MSGRESP is not repeated: the network may have taken some.
+        assert len(told) == len(set(told)) and {status for _, status in told} <= {n.STORED}
+    away.core.register(world.wire.now)
+    settle(world, post, seed)
+    world.close()
+
+
+@pytest.mark.parametrize("minutes", [1, 20])
+@pytest.mark.parametrize("seed", range(5))
+def test_a_server_that_is_away_gets_everything_in_order_from_the_outbox(tmp_path, seed, minutes):
+    world = make_world(tmp_path, seed, **LOSSY)
+    join(world)
+    server = world.wire.detach("server")
+    post = Post(world)
+    post.send_round("away")
+    world.wire.run(world.wire.now + minutes * 60_000)
+    if minutes == 20:
+        # The gateway has taken all of it: nobody but it has to wait for the server.
+        taken = {one for ue in world.ues for one, cause in ue.named("outcome") if cause is None}
+        assert taken == post.ids and len(world.gateway.store.outbox) == len(post.ids)
+    world.wire.attach("server", server)
+    post.send_round("back")
+    settle(world, post, seed)
+    assert world.server.core.counters["delivered"] == post.deliveries()
+    world.close()
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_gateway_that_is_away_is_waited_for(tmp_path, seed):
+    world = make_world(tmp_path, seed, **LOSSY)
+    join(world)
+    post = Post(world)
+    post.send_round("first")
+    world.wire.run(world.wire.now + 3_000)
+    gateway = world.wire.detach("gateway")
+    post.send_round("second")
+    world.wire.run(world.wire.now + 10 * 60_000)
+    world.wire.attach("gateway", gateway)
+    settle(world, post, seed)
+    world.close()
+
+
+def test_the_same_seed_gives_the_same_way_of_every_message(tmp_path):
+    ways = []
+    for run in ("a", "b"):
+        world = make_world(tmp_path / run, 7, **LOSSY)
+        join(world)
+        post = Post(world)
+        post.send_round("first")
+        settle(world, post)
+        ways.append([(at, *way, len(data)) for at, *way, data in world.wire.log])
+        world.close()
+    assert ways[0] == ways[1]
