@@ -388,21 +388,30 @@ class Model:
         return min((one.deadline for one in self.sets.values()), default=None)
 
 
-adds = st.tuples(
-    st.sampled_from([(UE1, "s"), (UE2, "s"), (UE1, "t"), (UE2, "t")]),
+keys = st.sampled_from([(UE1, "s"), (UE2, "s"), (UE1, "t")])
+nonsense = st.tuples(
+    keys,
     st.integers(0, 4),
     st.none() | st.integers(1, 4),
     st.booleans(),
-    st.sampled_from(["", "a", "é", "€uro", "😀😀", "x" * 13]),
+    st.sampled_from(["", "a", "é", "€uro", "😀😀", "x" * 17]),
 )
+# Of a message of three segments, so that many sets become whole, and are used again.
+sensible = st.builds(
+    lambda key, number, text: (key, number, 3, number == 3, text[number - 1]),
+    keys,
+    st.integers(1, 3),
+    st.sampled_from(["abc", "abd"]),
+)
+adds = sensible | sensible | nonsense
 steps = st.tuples(st.sampled_from([1, 1, 1, 400, EXPECTED_MS]), st.none() | adds)
 
 
 @settings(max_examples=300, deadline=None)
-@given(st.lists(steps, max_size=40), st.integers(1, 3))
+@given(st.lists(steps, min_size=12, max_size=60), st.integers(1, 4))
 def test_whatever_arrives(history, max_sets):
     """Reorder, loss, copies, contradictions, reuse, too much: as the model, and within bounds."""
-    max_bytes = 12
+    max_bytes = 16
     assembler, model = assembler_of(max_sets, max_bytes), Model(max_sets, max_bytes)
     now = 0
     for wait_ms, step in history:
