@@ -5,7 +5,7 @@ from msgin5g import names as n
 from msgin5g.errors import BadMessage, CallerError
 from msgin5g.octets import from_text
 from ue.device_messages import DeviceMessaging, octets, report_id
-from ue.requests import room_bytes
+from ue.modes import room_bytes
 
 _LATER = (
     l3.CAUSES[l3.CAUSE_CONFLICT],

@@ -9,8 +9,8 @@ from msgin5g.errors import CallerError
 from msgin5g.message_build import segconfir, segrec
 from ue.compose import Composer
 from ue.machine import sooner
+from ue.modes import room_bytes
 from ue.postman import Postman, new_id
-from ue.requests import room_bytes
 
 SENT_SETS = 2
 SENT_SET_MS = 300000

@@ -8,6 +8,7 @@ CLIENT = "client"
 L3 = "l3"
 COAP = "coap"
 MODES = (CLIENT, L3, COAP)
+_ROOM_BYTES = 64  # for header, Token and options besides host and path
 _KINDS = ("UE", "AS", "GROUP", "BC", "TOPIC")
 
 
@@ -37,6 +38,11 @@ def make_core(config, saved, rng, max_frame_bytes):
     )
     endpoint = Endpoint(rng, params, reuse=True)
     return Core(config, endpoint, saved, rng)
+
+
+def room_bytes(config):
+    """Return what a CoAP datagram holds besides the payload, at most."""
+    return _ROOM_BYTES + len(config["server_host"].encode()) + len(config["path"].encode())
 
 
 def _preload(config):

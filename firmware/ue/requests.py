@@ -4,8 +4,7 @@ from msgin5g import coap
 from msgin5g import names as n
 from msgin5g import registration as messages
 from msgin5g.errors import CallerError
-
-_ROOM_BYTES = 64  # for header, Token and options besides host and path
+from ue.modes import room_bytes
 
 
 class Requests:
@@ -52,11 +51,6 @@ class Requests:
         if config["direct"]:
             return None, None
         return config["urgent"], None if config["urgent"] else config["wait_s"] or None
-
-
-def room_bytes(config):
-    """Return what a datagram holds besides the payload, at most."""
-    return _ROOM_BYTES + len(config["server_host"].encode()) + len(config["path"].encode())
 
 
 def check_size(config, max_bytes):

@@ -43,7 +43,7 @@ def test_a_device_in_the_l3_form_has_neither_coap_nor_json(talks):
 
 
 def test_a_device_in_the_coap_form_has_no_client():
-    assert not modules("coap", True) & (CLIENT - {"msgin5g.registration"})
+    assert not modules("coap", True) & CLIENT
 
 
 @pytest.mark.parametrize("talks", [False, True])
