@@ -1,6 +1,7 @@
 """Messages that arrive at a UE with an MSGin5G client: once, whole, and reported."""
 
 import json
+import random
 
 import pytest
 
@@ -13,6 +14,7 @@ from tests.firmware.message_bench import (
     MessageBench,
     a_confirmation,
     a_message,
+    a_recovery,
     a_report,
     a_response,
     new_id,
@@ -309,3 +311,29 @@ def test_a_board_without_memory_says_later(monkeypatch, trips):
     answer = bench.bring()
     assert answer.code == (coap.CHANGED if trips == 1 else coap.UNAVAILABLE)
     assert bench.counters["no_memory"] == trips - 1
+
+
+def test_no_mutation_of_a_message_harms_the_ue():
+    generator = random.Random(5)
+    seeds = [
+        a_message("23.5", applications=["a"], report=True, priority="HIGH"),
+        a_message(to=GROUP, recipient=UE),
+        segments(["data:;base64,", "AAAA"])[0],
+        a_report(new_id(), "failure", "x"),
+        a_response(new_id()),
+        a_confirmation("set"),
+        a_recovery("set", (1, 2), (4, 9)),
+    ]
+    bench = MessageBench()
+    for seed in seeds * 150:
+        data = bytearray(seed)
+        for _ in range(generator.randrange(1, 4)):
+            at = generator.randrange(len(data))
+            if generator.random() < 0.3:
+                del data[at : at + generator.randrange(1, 9)]
+            else:
+                data[at] = generator.choice(b'"{}[],:0129truenfals\\\xff\x00')
+        answer = bench.post(bytes(data))
+        assert answer.code in (coap.CHANGED, coap.BAD_REQUEST), data
+        if bench.state != "registered":
+            bench = MessageBench()
