@@ -54,8 +54,7 @@ class UeCore(Machine):
         self._endpoint = endpoint
         self._requests = Requests(config)
         self._exchange = None
-        # The REG or DEREG without a final result, and until when that result is awaited.
-        self._open = None
+        # Until when the result of the open REG or DEREG is awaited.
         self._await_until = None
         self._tokens = {}
         self._signed_until = None

@@ -20,11 +20,6 @@ class Device(Machine):
 
     iface = "MSGin5G-5"
 
-    def __init__(self, config, kept, rng):
-        super().__init__(config, kept, rng)
-        # The request that waits for its answer: REG, DEREG or None.
-        self._open = None
-
     def register(self, now):
         """Register, and stay registered until `deregister`."""
         self._want(REGISTERED, True)

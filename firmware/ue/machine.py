@@ -31,6 +31,8 @@ class Machine:
         self._retry_at = None
         self._refresh_at = None
         self._failures = 0
+        # The request without a final result: of a registration or a de-registration.
+        self._open = None
         self._postman = None
 
     @property
@@ -65,7 +67,7 @@ class Machine:
 
     def renew(self, now):
         """Register anew as soon as possible: somebody has forgotten this UE."""
-        if self._is_registered:
+        if self._is_registered and self._open is None:
             self._refresh_at = now
 
     def _make_postman(self):

@@ -9,7 +9,7 @@ from msgin5g.octets import to_text, uuid_text
 from ue.machine import sooner
 from ue.outbox import Item, Outbox
 
-_SEEN = 48
+MAX_SEEN = 48
 
 
 class Received:
@@ -30,7 +30,7 @@ class Received:
 class Seen:
     """The last keys that came, to tell a repeated message from a new one."""
 
-    def __init__(self, limit=_SEEN):
+    def __init__(self, limit=MAX_SEEN):
         self._limit = limit
         self._keys = []
 

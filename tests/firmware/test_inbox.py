@@ -21,6 +21,7 @@ from tests.firmware.message_bench import (
     segments,
 )
 from ue.inbox import REASSEMBLY_PART_BYTES, RECOVERY_RANGES, RECOVERY_ROUNDS
+from ue.postman import MAX_SEEN
 
 
 def test_a_message_is_acknowledged_and_handed_on():
@@ -85,7 +86,7 @@ def test_what_was_seen_is_bounded():
     for _ in range(200):
         bench.bring()
     assert len(bench.received()) == 200
-    assert len(bench.core.messages()._seen._keys) == 48
+    assert len(bench.core.messages()._seen._keys) == MAX_SEEN
 
 
 def test_a_report_is_sent_at_once_and_copies_the_message_id():

@@ -24,7 +24,12 @@ from msgin5g_server.courier import MAX_AT_A_PEER, MAX_STORED, MAX_STORED_OF_ONE
 from msgin5g_server.message_store import MAX_INBOX, MAX_SEEN, MAX_SET_ROUTES
 from msgin5g_server.messages import MAX_TOLD
 from msgin5g_server.packing import MAX_MADE_SETS
+from ue.config import defaults
+from ue.inbox import REASSEMBLY_SETS
 from ue.link_udp import MAX_DATAGRAM_BYTES as MAX_UE_DATAGRAM_BYTES
+from ue.messaging import MAX_CONTROLS
+from ue.messaging import SENT_SETS as UE_SENT_SETS
+from ue.postman import MAX_SEEN as UE_MAX_SEEN
 
 
 def rows() -> list[tuple[str, int, str, str]]:
@@ -32,9 +37,22 @@ def rows() -> list[tuple[str, int, str, str]]:
     registrations = next(
         key.default for key in SERVER_KEYS if key.name == "server.max_registrations"
     )
+    ue = defaults()
     return [
         *LIMITS,
         ("UE datagram", MAX_UE_DATAGRAM_BYTES, "bytes", "answered 4.13, nothing kept"),
+        ("UE outbox_messages", ue["outbox_messages"], "messages to send", "the oldest goes, told"),
+        ("UE outbox_bytes", ue["outbox_bytes"], "bytes in them", "the oldest goes, told"),
+        ("UE reassembly_bytes", ue["reassembly_bytes"], "bytes of segments", "a set goes, told"),
+        (
+            "UE REASSEMBLY_SETS",
+            REASSEMBLY_SETS,
+            "incomplete segment sets",
+            "the idlest is given up",
+        ),
+        ("UE SENT_SETS", UE_SENT_SETS, "sets sent, for recovery", "the oldest goes"),
+        ("UE MAX_CONTROLS", MAX_CONTROLS, "SEGREC, SEGCONFIR to send", "the oldest goes"),
+        ("UE MAX_SEEN", UE_MAX_SEEN, "messages remembered", "a repeated one is handed on again"),
         ("gateway MAX_SIGNUPS", MAX_SIGNUPS, "UEs signed up", "refused: congestion"),
         ("gateway MAX_FORWARDS", MAX_FORWARDS, "urgent requests at once", "answered 5.03"),
         ("gateway MAX_REGISTERED", MAX_REGISTERED, "UEs it refreshes", "refreshed by the UE only"),
