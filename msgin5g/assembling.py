@@ -7,6 +7,7 @@ from msgin5g.splitting import to_ranges
 
 _PREFIX = n.SEG_PARAMS + "."
 _REMEMBERED_SETS = 8
+_MOST_DOUBLED = 8
 
 
 class SegmentSet:
@@ -64,8 +65,8 @@ class SegmentSet:
 class Assembler:
     """Join segments. At most `max_sets` sets and `max_bytes` in all; the longest silent set goes.
 
-    expected_ms: how long after the last segment missing ones are asked for; rounds: how often,
-    before a set is given up. What happened comes out of `poll`; a set that failed has let go of
+    expected_ms: how long after the last segment missing ones are asked for, and twice as long after
+    each time; rounds: how often, before a set is given up. What happened comes out of `poll`; a set that failed has let go of
     its parts.
     """
 
@@ -147,7 +148,8 @@ class Assembler:
             ranges = found.missing() if found.rounds < self._rounds else None
             if ranges:
                 found.rounds += 1
-                found.deadline = now + self._expected_ms
+                # A sender that backs off is silent for longer each time.
+                found.deadline = now + (self._expected_ms << min(found.rounds, _MOST_DOUBLED))
                 events.append(("missing", found, ranges))
             else:
                 self._forget(found)

@@ -14,7 +14,7 @@ from ue.postman import Received
 
 REASSEMBLY_SETS = 4
 REASSEMBLY_PART_BYTES = 64
-RECOVERY_ROUNDS = 3
+RECOVERY_ROUNDS = 5  # longer than the server lets a UE sleep that did not answer
 RECOVERY_RANGES = 48  # in one SEGREC, which has to fit a frame
 
 # In the place of a segment's number, in what was seen.

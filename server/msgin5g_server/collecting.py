@@ -6,7 +6,8 @@ from msgin5g_server.message_store import Body, MessageStore
 
 MAX_SETS = 1_000
 MAX_SET_BYTES = 16 << 20
-_ROUNDS = 3
+# With pauses that double: longer than a Confirmable message and the pause of a UE after it take.
+_ROUNDS = 5
 
 # (source, token, payload) of a segment as it came
 Part = tuple[str, bytes, bytes]

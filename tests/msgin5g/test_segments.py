@@ -233,7 +233,8 @@ def test_a_set_is_given_up_after_its_rounds():
     assembler.add(segment_of(1, 2, payload="a"), 0)
     now, seen = 0, []
     while (due := assembler.next_deadline()) is not None:
-        assert due == now + EXPECTED_MS
+        # A sender that backs off is silent for longer each time.
+        assert due == now + (EXPECTED_MS << len(seen))
         now = due
         seen += [(what, detail) for what, _, detail in assembler.poll(now)]
     assert seen == [("missing", [(2, 2)])] * ROUNDS + [("failed", "segments are missing")]
@@ -261,7 +262,7 @@ def test_recovery_over_a_lossy_way(pieces, seed, start):
                     joined.append(assembler.add(segment, now))
         if any(joined):
             break
-        now += EXPECTED_MS
+        now = assembler.next_deadline()
         [(what, found, ranges)] = assembler.poll(now)
         assert what == "missing"
         asked = parse_message(segrec(SERVICE, found.key[1], ranges)).ranges
@@ -375,7 +376,7 @@ class Model:
                 continue
             if model.rounds < ROUNDS:
                 model.rounds += 1
-                model.deadline = now + EXPECTED_MS
+                model.deadline = now + (EXPECTED_MS << model.rounds)
                 events.append(("missing", key, model.missing()))
             else:
                 del self.sets[key]

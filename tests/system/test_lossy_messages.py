@@ -235,3 +235,15 @@ def test_the_same_seed_gives_the_same_way_of_every_message(tmp_path):
         ways.append([(at, *way, len(data)) for at, *way, data in world.wire.log])
         world.close()
     assert ways[0] == ways[1]
+
+
+@pytest.mark.parametrize("block", range(4))
+def test_messages_in_segments_arrive_at_30_percent_loss(tmp_path, block):
+    for seed in range(block * 5, block * 5 + 5):
+        world = make_world(tmp_path / str(seed), seed, **LOSSY)
+        join(world)
+        post = Post(world)
+        for sender in (1, 2, 3):
+            post.send(sender, sender % 3 + 1, f"{sender} " + "0123456789" * 250)
+        settle(world, post, seed)
+        world.close()
