@@ -35,6 +35,14 @@ async def main():
     ue.on_report = lambda i, success, cause: tell("report", id=i, success=success, cause=cause)
     ue.on_response = lambda i, status, cause: tell("response", id=i, status=status, cause=cause)
     task = asyncio.create_task(ue.run())
+    try:
+        await ue.send("urn:example:ue:2", "too early", timeout_s=0.2)
+    except asyncio.TimeoutError:
+        tell("late")
+    try:
+        await ue.send("no uri", "x")
+    except ValueError as problem:
+        tell("wrong", text=str(problem))
     await ue.register(30)
     tell("ready")
     for size in (10, 600, 1500, 2000):
@@ -175,10 +183,13 @@ def test_a_message_that_waits_survives_a_kill_9(gateway, firmware):
 def test_an_application_sends_and_hears_what_becomes_of_it(tmp_path, gateway, firmware):
     ue = app(firmware, tmp_path, "256k", messages=True)
     gateway.lost = 1
+    ue.wait_for("late")
+    assert ue.wait_for("wrong")["text"] == "to: a URI is wanted"
     took = [ue.wait_for("took") for _ in range(4)]
     assert [one["size"] for one in took] == [10, 600, 1500, 2000]
     assert len(ue.wait_for("several")["ids"]) == 2
     assert ue.wait_for("no")["cause"] == "4.03 not for you"
+    assert gateway.bodies()[0]["payload"] == "too early", "it waited for the registration"
     counts = {}
     for body in gateway.bodies():
         counts[body["msgId"]] = counts.get(body["msgId"], 0) + 1
