@@ -65,9 +65,9 @@ class SegmentSet:
 class Assembler:
     """Join segments. At most `max_sets` sets and `max_bytes` in all; the longest silent set goes.
 
-    expected_ms: how long after the last segment missing ones are asked for, and twice as long after
-    each time; rounds: how often, before a set is given up. What happened comes out of `poll`; a set that failed has let go of
-    its parts.
+    expected_ms: how long after the last segment missing ones are asked for, doubled after each
+    time; rounds: how often, before a set is given up. What happened comes out of `poll`; a set
+    that failed has let go of its parts.
     """
 
     def __init__(self, max_sets, max_bytes, expected_ms, rounds):
