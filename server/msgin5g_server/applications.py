@@ -73,7 +73,11 @@ class Applications:
         options: "report" (bool), "priority", "store_until" (a date-time). Raises BadMessage,
         RouteError.
         """
-        if len(payload.encode()) > MAX_MESSAGE_BYTES:
+        try:
+            size_bytes = len(payload.encode())
+        except UnicodeError:
+            raise BadMessage(n.PAYLOAD, "half of a surrogate pair") from None
+        if size_bytes > MAX_MESSAGE_BYTES:
             raise BadMessage(n.PAYLOAD, f"at most {MAX_MESSAGE_BYTES} bytes are wanted")
         if destination[0] == n.AS:
             raise BadMessage(n.DEST_ADDR, "an AS writes to no AS")

@@ -17,14 +17,18 @@ def _above_zero(value: float) -> None:
 
 
 def _segment_bytes(value: int) -> None:
-    if not 16 <= value <= MAX_PAYLOAD_BYTES:
-        raise ValueError(f"a number from 16 to {MAX_PAYLOAD_BYTES} is wanted, not {value!r}")
+    if not MIN_SEGMENT_BYTES <= value <= MAX_PAYLOAD_BYTES:
+        wanted = f"a number from {MIN_SEGMENT_BYTES} to {MAX_PAYLOAD_BYTES}"
+        raise ValueError(f"{wanted} is wanted, not {value!r}")
 
 
 def _address_or_empty(value: str) -> None:
     if value:
         parse_address(value)
 
+
+# The longest message is then well below the most segments that a message may have.
+MIN_SEGMENT_BYTES = 128
 
 KEYS = (
     Key("server.bind", str, "127.0.0.1:65401", "CoAP address, host:port over UDP", parse_address),

@@ -4,7 +4,6 @@ import copy
 import uuid
 
 from msgin5g import names as n
-from msgin5g.errors import CallerError
 from msgin5g.limits import MAX_AGGREGATED
 from msgin5g.message import Entry, Message, Segment, imdn, msg
 from msgin5g.segments import Outbox, SegmentSet, split
@@ -65,10 +64,7 @@ class Packer:
         payload = message.payload or ""
         if message.segment is not None or len(payload.encode()) <= size:
             return [message]
-        try:
-            texts = split(payload, size)
-        except CallerError:
-            return [message]
+        texts = split(payload, size)
         set_id = str(uuid.uuid4())
         made = []
         for number, text in enumerate(texts, 1):

@@ -282,6 +282,7 @@ def test_an_application_hears_that_its_message_waits_or_is_gone(core):
             "store_until: a date-time",
         ),
         ({"from": AS, "to": ue_id(1), "payload": "x" * 65537}, 400, "payload: at most 65536"),
+        ({"from": AS, "to": ue_id(1), "payload": "\ud800"}, 400, "half of a surrogate pair"),
     ],
 )
 def test_a_message_that_cannot_be_taken_is_refused_with_the_reason(core, body, status, text):

@@ -6,7 +6,9 @@ import pytest
 
 from msgin5g import coap, gaps
 from msgin5g import message as messages
+from msgin5g.limits import MAX_MESSAGE_BYTES
 from msgin5g_server import courier as courier_module
+from msgin5g_server.config import MIN_SEGMENT_BYTES
 from tests.server.post_office import AS, GROUP, TOPIC, PostOffice
 from tests.world import SERVICE, ue_id
 
@@ -395,6 +397,22 @@ def test_segments_for_an_application_are_joined(office):
     office.segment(1, ("AS", AS), "two ", "set", 2, 3)
     ((_, _, payload),) = office.core._store.inbox(AS)
     assert json.loads(payload)["payload"] == "one two three"
+
+
+def test_the_longest_message_survives_a_restart_at_the_smallest_segment_size(tmp_path):
+    office = PostOffice(tmp_path, limits={2: MIN_SEGMENT_BYTES})
+    office.deregister(2)
+    text = "ä" * (MAX_MESSAGE_BYTES // 2)
+    options = {"store_until": "2030-01-01T00:00:00Z"}
+    office.messages.applications.submit(AS, ("UE", ue_id(2)), text, options, office.now)
+    office.settle()
+    office.crash()
+    office.register(2)
+    got = ""
+    while office.posts:
+        got += office.take()[1].payload
+    assert got == text
+    office.close()
 
 
 def test_a_set_that_stays_incomplete_is_given_up(office):
