@@ -66,8 +66,8 @@ class Assembler:
     """Join segments. At most `max_sets` sets and `max_bytes` in all; the longest silent set goes.
 
     expected_ms: how long after the last segment missing ones are asked for, doubled after each
-    time; rounds: how often, before a set is given up. What happened comes out of `poll`; a set
-    that failed has let go of its parts.
+    time; rounds: how often since a new one came, before a set is given up. What happened comes
+    out of `poll`; a set that failed has let go of its parts.
     """
 
     def __init__(self, max_sets, max_bytes, expected_ms, rounds):
@@ -118,6 +118,8 @@ class Assembler:
             found.last = number
         found.report = found.report or message.report
         found.heard = now
+        # Somebody is there and sends: that ends only with the segments.
+        found.rounds = 0
         found.deadline = now + self._expected_ms
         if not found.is_complete():
             return None

@@ -244,9 +244,9 @@ def test_missing_segments_are_asked_for_round_by_round():
     bench.post(parts[4])
     bench.run(11_000)
     assert bench.sent("SEGREC")[-1]["segNoList"] == "(2-3, 7-9)"
-    bench.run(600_000)
+    bench.run(700_000)
     assert [(one["segId"], one["result"]) for one in bench.sent("SEGCONFIR")] == [(set_id, False)]
-    assert len(bench.sent("SEGREC")) == 5 and not bench.received()
+    assert len(bench.sent("SEGREC")) == 1 + 5 and not bench.received()
 
 
 @pytest.mark.clause("6.4.1.1.7-p1-a", "6.4.1.1.7-a1", "6.4.1.1.7-a2", "6.4.1.1.7-b")

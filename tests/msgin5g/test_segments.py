@@ -354,7 +354,7 @@ class Model:
             self.events.append(("failed", oldest, "no room"))
         self.sets[key] = model
         model.parts[number] = (total, last, payload)
-        model.heard, model.deadline = now, now + EXPECTED_MS
+        model.heard, model.deadline, model.rounds = now, now + EXPECTED_MS, 0
         if not model.is_complete():
             return None
         del self.sets[key]
