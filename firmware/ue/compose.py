@@ -22,13 +22,9 @@ class Composer:
 
     def compose(self, item, at):
         """Return the JSON of an `Item`, or of its segment `at`."""
-        message = Message()
-        message.origin = (n.UE, self._ue)
-        message.destination = (item.kind, item.to)
-        message.message_id = item.id
+        message = self._addressed(item, item.id)
         if item.what == n.IMDN:
-            message.status = n.SUCCESS if item.success else n.FAILURE
-            message.cause = item.cause
+            _tell(message, item)
             return imdn(self._service, message)
         message.store = item.store
         message.expires_ms = item.expires_ms
@@ -45,6 +41,21 @@ class Composer:
         if count > 1:
             message.segment = Segment(item.id, at + 1, count, at + 1 == count)
         return msg(self._service, message)
+
+    def compose_reports(self, items, message_id):
+        """Return the JSON of several reports to one originator (6.4.1.1.5)."""
+        message = self._addressed(items[0], message_id)
+        message.entries = [_tell(Entry(), item) for item in items]
+        for entry, item in zip(message.entries, items):
+            entry.message_id = item.id
+        return imdn(self._service, message)
+
+    def _addressed(self, item, message_id):
+        message = Message()
+        message.origin = (n.UE, self._ue)
+        message.destination = (item.kind, item.to)
+        message.message_id = message_id
+        return message
 
     def room(self, item):
         """Return how much JSON the payload of a message may be. Raises CallerError."""
@@ -78,6 +89,12 @@ class Composer:
 def quoted(text):
     """Return how many bytes a text is in JSON, its quotation marks not counted."""
     return len(quote(text).encode()) - 2
+
+
+def _tell(report, item):
+    report.status = n.SUCCESS if item.success else n.FAILURE
+    report.cause = item.cause
+    return report
 
 
 def _entry(item, part):

@@ -40,6 +40,7 @@ class Messaging(Postman):
         self._composer = Composer(config, max_bytes - room_bytes(config))
         self._controls = []
         self._sent_sets = []
+        self._joined = ()
         self._exchange = None
         self._inbox = None
         for item in list(self._outbox.items):
@@ -147,6 +148,10 @@ class Messaging(Postman):
         if job.__class__ is not Control:
             if len(job.parts) > 1 and job.at + 1 == len(job.parts) and not job.is_aggregate:
                 self._keep(job, now)
+            for one in self._joined:
+                if one is not job:
+                    self._outbox.remove(one, now)
+                    self._core.counters["messages_sent"] += 1
             super().taken(now)
             return
         self.current = None
@@ -160,6 +165,12 @@ class Messaging(Postman):
     def refused(self, cause, now):
         job = self.current
         if job.__class__ is not Control:
+            if len(self._joined) > 1:
+                # One of them may be at fault: they go singly.
+                for one in self._joined:
+                    one.is_doubted = True
+                self.current = None
+                return
             super().refused(cause, now)
             return
         self.current = None
@@ -186,8 +197,18 @@ class Messaging(Postman):
     def _start(self, job, now):
         info = {}
         if job.__class__ is not Control:
-            what, payload = job.what, self._composer.compose(job, job.at)
+            what = job.what
             info["message_id"] = job.id
+            self._joined = ()
+            if what == n.IMDN and len(self._outbox.items) > 1:
+                from ue.several import reports
+
+                self._joined = reports(self._outbox.items, job, self._composer)
+            if len(self._joined) > 1:
+                payload = self._composer.compose_reports(self._joined, new_id())
+                info["reports"] = len(self._joined)
+            else:
+                payload = self._composer.compose(job, job.at)
             if len(job.parts) > 1:
                 info["part"] = "%d/%d" % (job.at + 1, len(job.parts))
         else:

@@ -1,4 +1,4 @@
-"""Several messages to one recipient in as few POSTs as possible (6.4.1.1.3)."""
+"""Several messages or reports to one recipient in as few POSTs as possible (6.4.1.1.3, .5)."""
 
 from msgin5g import names as n
 from ue.compose import quoted
@@ -6,6 +6,8 @@ from ue.outbox import Item
 
 # An entry of an aggregate, its Application ID and payload empty.
 ENTRY_BYTES = 140
+# An entry of an aggregated report, its cause empty.
+REPORT_BYTES = 96
 
 
 def aggregate(items, composer, new_id):
@@ -44,3 +46,28 @@ def aggregate(items, composer, new_id):
             item.id, text = item.parts[0]
             item.parts = (text,)
     return out
+
+
+def reports(items, first, composer):
+    """Return the reports that go in one POST with `first`, itself included, in their order.
+
+    The rules of 6.4.1.1.3 are kept: the same recipient, and no more than the segment size. A
+    report that was refused once in company goes alone.
+    """
+    joined = [first]
+    if first.is_doubted:
+        return joined
+    left = min(composer.room(first), composer.size_bytes) - _report_bytes(first)
+    for item in items:
+        if item is first or item.what != n.IMDN or item.is_doubted:
+            continue
+        if (item.kind, item.to) == (first.kind, first.to):
+            left -= _report_bytes(item)
+            if left < 0:
+                break
+            joined.append(item)
+    return joined
+
+
+def _report_bytes(item):
+    return REPORT_BYTES + quoted(item.cause or "")

@@ -14,6 +14,7 @@ from tests.firmware.bench import SERVICE, UE
 from tests.firmware.message_bench import (
     GROUP,
     PEER_UE,
+    TAKEN,
     MessageBench,
     a_confirmation,
     a_message,
@@ -187,6 +188,61 @@ def test_a_delivery_report_waits_for_an_application_that_reports():
     bench.flush()
     _, body = only(bench, "IMDN")
     assert (body["DelSta"], body["Cause"]) == ("failure", "valve stuck")
+
+
+@pytest.mark.clause("6.4.1.1.5-p1", "6.4.1.1.5-p1-check", "6.4.1.1.5-c3")
+def test_delivery_reports_that_wait_for_one_originator_travel_together():
+    bench = MessageBench(segment_bytes=400)
+    bench.core.reports_itself = True
+    other = ("UE", "urn:example:ue:3")
+    bench.script["IMDN"] = (coap.UNAVAILABLE, b"later")
+    origins = [PEER_UE] * 3 + [other] + [PEER_UE] * 4
+    ids = [new_id() for _ in origins]
+    for message_id, origin in zip(ids, origins, strict=True):
+        bench.bring(message_id=message_id, origin=origin, report=True)
+    for number, message in enumerate(bench.received()):
+        bench.core.messages().report(message, number != 1, "valve stuck", bench.now)
+    bench.flush()
+    bench.got.clear()
+    bench.script["IMDN"] = TAKEN
+    bench.run(400_000)
+    first, to_other, rest = bench.sent("IMDN")
+    assert "indMsgNum" not in to_other and to_other["msgId"] == ids[3]
+    lists = []
+    for body in (first, rest):
+        assert body["destAddr"] == {"destAddrType": "UE", "addr": PEER_UE[1]}
+        assert body["indMsgNum"] == len(body["indMsgList"]) > 1
+        assert body["msgId"] not in ids and not {"DelSta", "Cause"} & set(body)
+        assert len(json.dumps(body["indMsgList"], separators=(",", ":"))) <= 400
+        lists.extend(body["indMsgList"])
+    assert [one["msgId"] for one in lists] == ids[:3] + ids[4:]
+    assert lists[1] == {"msgId": ids[1], "DelSta": "failure", "Cause": "valve stuck"}
+    assert all(one["DelSta"] == "success" for one in lists[:1] + lists[2:])
+    assert bench.counters["messages_sent"] == len(ids)
+
+
+def test_reports_that_are_refused_in_company_are_sent_singly():
+    bench = MessageBench()
+    bench.core.reports_itself = True
+    bench.script["IMDN"] = (coap.UNAVAILABLE, b"later")
+    ids = [new_id() for _ in range(3)]
+    for message_id in ids:
+        bench.bring(message_id=message_id, report=True)
+    for message in bench.received():
+        bench.core.messages().report(message, True, None, bench.now)
+    bench.flush()
+    bench.got.clear()
+
+    def gateway(message):
+        unknown = ids[1] in message.payload.decode()
+        return (coap.BAD_REQUEST, b"msgId: unknown") if unknown else TAKEN
+
+    bench.script["IMDN"] = gateway
+    bench.run(400_000)
+    together, *singly = bench.sent("IMDN")
+    assert together["indMsgNum"] == 3
+    assert [one["msgId"] for one in singly] == ids
+    assert bench.counters["messages_sent"] == 2 and bench.counters["messages_refused"] == 1
 
 
 # Receiving: 6.4.1.1.6 to 6.4.1.1.9
