@@ -279,7 +279,7 @@ def test_segments_in_any_order_are_joined_and_confirmed():
 
 
 @pytest.mark.clause("6.5.1.2.1-p1", "6.5.1.2.1-a-c", "6.5.1.2.1-d1-d3", "6.5.1.2.1-d4")
-@pytest.mark.clause("6.5.1.2.1-p2", "6.5.1.2.1-p3", "7.3.6.2")
+@pytest.mark.clause("6.5.1.2.1-p2", "6.5.1.2.1-p3", "7.3.6.2", "6.5.1-roles")
 def test_missing_segments_are_asked_for_round_by_round():
     bench = MessageBench(server_host="server.example", segment_wait_s=10)
     parts = segments(list("abcdefghij"))
@@ -331,6 +331,7 @@ def test_an_aggregate_becomes_single_messages():
 
 
 @pytest.mark.clause("6.4.1.1.8-p1", "6.4.1.1.8-a", "6.4.1.1.9-p1-a", "6.4.1.1.9-a1-b")
+@pytest.mark.clause("6.4.1.1.8-a1-a2")
 def test_reports_single_and_aggregated_reach_the_application():
     bench = MessageBench()
     message_id = bench.send(report=True)
@@ -386,6 +387,7 @@ def device():
 
 
 @pytest.mark.clause("6.4.2.3.1-p1", "6.4.2.3.1-d", "6.4.2.3.1-e", "6.4.2.3.1-g", "6.4.2.2.2-p4")
+@pytest.mark.clause("6.4.2.2.2-p2")
 @pytest.mark.clause("A.2.1.1", "A.2.1.1-opt", "6.4.2.1-p2")
 @pytest.mark.parametrize(("kind", "code"), [("UE", 0), ("GROUP", 1), ("AS", 2)])
 def test_a_message_sending_request_in_octets(device, kind, code):

@@ -793,7 +793,7 @@ def test_a_report_while_the_server_is_away_is_kept(bench):
     assert [row.kind for row in bench.store.outbox.values()] == ["IMDN"]
 
 
-@pytest.mark.clause("6.4.2.2.3-p1", "A.2.1.4")
+@pytest.mark.clause("6.4.2.2.3-p1", "A.2.1.4", "6.4.1.1.8-a1-a2")
 @FORMS
 @pytest.mark.parametrize("status", ["success", "failure"])
 def test_a_report_of_the_server_reaches_the_device(bench, form, status):

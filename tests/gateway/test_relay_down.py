@@ -23,6 +23,7 @@ def msgresp(number=1, ue=1):
     return builders.msgresp(SERVICE, ("UE", ue_id(ue)), make_id(number), "failure", "no luck")
 
 
+@pytest.mark.clause("6.4.1.1.8-a1-a2")
 @pytest.mark.parametrize(
     ("payload", "ue"),
     [
@@ -40,6 +41,18 @@ def test_each_kind_finds_its_ue_unchanged(bench, payload, ue):
     assert (peer, sent, mid) == (f"udp://ue{ue}", payload, None)
     bench.ue_answers(ref, coap.CHANGED, b"thanks")
     assert bench.told_to(bench.last) == (coap.CHANGED, b"thanks")
+
+
+@pytest.mark.clause("6.5.1-roles")
+def test_a_gap_in_a_set_is_the_recipients_business(bench):
+    for number in (1, 3):
+        bench.receive_north(msg(7, 2, number, segment=("set-1", number, 3)))
+        bench.ue_answers(bench.take_post()[0])
+        bench.receive(msg(1, 7, number, segment=("set-2", number, 3)), 1)
+        bench.server_takes()
+    bench.wait(600_000)
+    assert not bench.posts and not bench.north
+    assert bench.receive(SEGREC, 2) is None and bench.take_north()
 
 
 @pytest.mark.parametrize("payload", [SEGREC, SEGCONFIR])

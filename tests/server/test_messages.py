@@ -342,7 +342,7 @@ def test_many_recipients_behind_one_peer_take_turns(tmp_path, monkeypatch):
 # Segments and aggregates
 
 
-@pytest.mark.clause("6.4.1.2.2-b", "6.5.3.2-b")
+@pytest.mark.clause("6.4.1.2.2-b", "6.5.3.2-b", "6.4.1.2.6-c-seg")
 def test_segments_that_fit_go_on_one_by_one_once_the_set_is_whole(office):
     for number in (3, 1):
         office.segment(1, 2, f"part {number}", "set", number, 3, report=True)
@@ -387,7 +387,7 @@ def test_segments_over_the_recipients_size_are_joined_and_cut_again(tmp_path):
     office.close()
 
 
-@pytest.mark.clause("6.5.3.3-p1", "6.5.3.3-p2")
+@pytest.mark.clause("6.5.3.3-p1", "6.5.3.3-p2", "6.5.1-roles")
 def test_segments_for_an_application_are_joined(office):
     office.segment(1, ("AS", AS), "one ", "set", 1, 3)
     office.segment(1, ("AS", AS), "three", "set", 3, 3)
