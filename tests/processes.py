@@ -123,13 +123,17 @@ class Stack:
         self.link = self.gateway.wait_for("ready")["links"][0]
         return self.gateway
 
-    def start_ue(self, ue, **settings):
-        """Start the firmware on MicroPython."""
+    def start_ue(self, ue, environment=None, heap="200k", **settings):
+        """Start the firmware on MicroPython.
+
+        environment: that of a virtual radio. Modules are compiled on the heap here, unlike on a
+        board; `heap` makes room for that of many.
+        """
         file = self.folder / f"{ue.rpartition(':')[2]}.json"
         state = str(file.with_suffix(".state"))
         config = {"ue_service_id": ue, "link": self.link, "state_file": state, "json": True}
         file.write_text(json.dumps({**config, **settings}))
-        self.ues.append(Process(ue_command(str(file)), ue_environment()))
+        self.ues.append(Process(ue_command(str(file), heap), environment or ue_environment()))
         return self.ues[-1]
 
     def stop(self):

@@ -51,6 +51,8 @@ class UeCore(Machine):
     def __init__(self, config, endpoint, saved, rng):
         super().__init__(config, Kept(saved, endpoint, rng), rng)
         self._ue = config["ue_service_id"]
+        if config["direct"]:
+            self.iface = "MSGin5G-1"
         self._endpoint = endpoint
         self._requests = Requests(config)
         self._exchange = None

@@ -16,8 +16,8 @@ class Item:
     id: Message ID as text, of a report that of the message it speaks of; kind, to: the recipient;
     parts: the payload as text, in segments if it has more than one, or [[id, text], ...] of an
     aggregate; cause: of a report that says failure, else None; at: the segment that is next;
-    expires_ms: see `Postman.send`, not kept across a reboot; is_doubted: it was refused once, for a
-    reason that may not be its own.
+    expires_ms: see `Postman.send`, not kept across a reboot; is_doubted: it was refused once,
+    for a reason that may not be its own.
     """
 
     def __init__(self, what, message_id, kind, to):

@@ -97,6 +97,12 @@ KEYS = (
         True,
         "hand messages of and to devices without a UE Service ID on to each other here",
     ),
+    Key(
+        "gateway.relay",
+        bool,
+        False,
+        "be a Relay UE instead: forward MSGin5G-1 traffic of constrained UEs, unchanged",
+    ),
     Key("gateway.register", bool, True, "register the gateway itself at the server"),
     Key("gateway.log_messages", bool, False, "log every protocol message"),
     Key("bulk.max_requests", int, 50, "more cached requests than this leave at once", _positive),

@@ -6,6 +6,7 @@ import os
 import sys
 
 from msgin5g_gateway.config import KEYS, TABLES
+from msgin5g_gateway.relay_shell import RelayUe
 from msgin5g_gateway.shell import Gateway
 from msgin5g_gateway.store import Store
 from msgin5g_host import daemon
@@ -38,7 +39,25 @@ def run(args: argparse.Namespace) -> int:
     if args.print_config:
         print(settings.describe())
         return 0
-    return daemon.run(lambda stop: _serve(settings, args.json, stop))
+    serve = _relay if settings["gateway.relay"] else _serve
+    return daemon.run(lambda stop: serve(settings, args.json, stop))
+
+
+async def _relay(settings: Settings, as_json: bool, stop: asyncio.Event) -> None:
+    clock = Clock()
+    log = EventLog("relay", as_json, clock=clock)
+    relay = RelayUe(settings, log, clock)
+    try:
+        log.event(
+            "ready",
+            links=[link.url for link in relay.links],
+            server=settings["gateway.server"],
+            data=settings["gateway.data"],
+        )
+        await stop.wait()
+    finally:
+        relay.close()
+        log.event("stopped", **relay.counters)
 
 
 async def _serve(settings: Settings, as_json: bool, stop: asyncio.Event) -> None:

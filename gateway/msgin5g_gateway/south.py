@@ -20,7 +20,7 @@ from msgin5g_host.udp import UdpSocket, open_socket
 
 MAX_L3_BYTES = 65_507
 # Scheme: the module and the class that carry its frames; loaded only when a link needs it.
-_CARRIERS = {
+CARRIERS = {
     "serial": ("msgin5g_gateway.link_serial", "SerialCarrier"),
     "ble": ("msgin5g_gateway.link_ble", "BleCarrier"),
 }
@@ -116,7 +116,7 @@ class CarrierLink(Pump):
     def __init__(self, url: str, clock: Clock, listener: Listener) -> None:
         self._scheme = url.partition("://")[0]
         self._is_settling = False
-        module, name = _CARRIERS[self._scheme]
+        module, name = CARRIERS[self._scheme]
         make: Callable[..., Carrier] = getattr(importlib.import_module(module), name)
         self._listener = listener
         self.carrier = make(url, self._on_frame, self._on_carrier_event)

@@ -1,4 +1,4 @@
-"""Messages of the MSGin5G Server on real sockets: what its POSTs look like on the wire (6.4.1.2)."""
+"""Messages of the MSGin5G Server on real sockets: what its POSTs look like (6.4.1.2)."""
 
 import asyncio
 import json

@@ -13,6 +13,7 @@ from msgin5g_gateway.forward import MAX_FORWARDS
 from msgin5g_gateway.handover import MAX_HANDOVERS, MAX_HANDOVERS_OF_ONE
 from msgin5g_gateway.messaging import MAX_TOKENS
 from msgin5g_gateway.refresh import MAX_REGISTERED
+from msgin5g_gateway.relay import MAX_CONTACTS
 from msgin5g_gateway.sets import MAX_RECEIVED_SETS, MAX_SENT_SETS
 from msgin5g_gateway.throttle import MAX_GUESSERS
 from msgin5g_gateway.uplink import MAX_RELAYS, MAX_RELAYS_OF_ONE
@@ -92,6 +93,7 @@ def rows() -> list[tuple[str, int, str, str]]:
         ("gateway MAX_JOINING", MAX_JOINING, "sets for devices", "the longest silent is given up"),
         ("gateway MAX_JOINING_BYTES", MAX_JOINING_BYTES, "bytes of these", "the same"),
         ("gateway MAX_WHOLE", MAX_WHOLE, "of these, whole", "the oldest is forgotten"),
+        ("relay MAX_CONTACTS", MAX_CONTACTS, "clients", "the longest silent is cut off"),
         ("gateway outbox.max_messages", 10_000, "kept messages", "answered 5.03, not kept"),
         ("server datagram", MAX_DATAGRAM_BYTES, "bytes", "answered 4.13; larger ones in blocks"),
         ("server MAX_TRANSFERS", MAX_TRANSFERS, "block-wise transfers", "the idlest is dropped"),
