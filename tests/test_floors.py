@@ -35,7 +35,9 @@ THIRD_PARTY = {
     "msgin5g_gateway": {"aiocoap", "serial"},
     "msgin5g_server": {"aiocoap", "aiohttp"},
     # micropython: what runs on it, such as the virtual radio's `bluetooth`.
-    "msgin5g_tools": {"aiocoap", "aiohttp", "bleak", "bumble", "micropython", "rich"},
+    "msgin5g_tools": {
+        *("aiocoap", "aiohttp", "bleak", "bumble", "littlefs", "micropython", "rich", "rp2040py"),
+    },
 }
 CORE_LIBRARY = {"binascii", "json", "micropython", "struct"}
 BOARD_LIBRARY = CORE_LIBRARY | {
