@@ -66,15 +66,17 @@ class Assembler:
     """Join segments. At most `max_sets` sets and `max_bytes` in all; the longest silent set goes.
 
     expected_ms: how long after the last segment missing ones are asked for, doubled after each
-    time; rounds: how often since a new one came, before a set is given up. What happened comes
-    out of `poll`; a set that failed has let go of its parts.
+    time; rounds: how often since a new one came, before a set is given up; keep_ms: how long after
+    that the set of a message to be stored is kept, as its sender may be cut off, but not beyond
+    its expiry. What happened comes out of `poll`; a set that failed has let go of its parts.
     """
 
-    def __init__(self, max_sets, max_bytes, expected_ms, rounds):
+    def __init__(self, max_sets, max_bytes, expected_ms, rounds, keep_ms=0):
         self._max_sets = max_sets
         self._max_bytes = max_bytes
         self._expected_ms = expected_ms
         self._rounds = rounds
+        self._keep_ms = keep_ms
         self._sets = {}
         self._done = []
         self._size_bytes = 0
@@ -153,12 +155,21 @@ class Assembler:
                 # A sender that backs off is silent for longer each time.
                 found.deadline = now + (self._expected_ms << min(found.rounds, _MOST_DOUBLED))
                 events.append(("missing", found, ranges))
+            elif now < self._kept_until(found):
+                found.deadline = self._kept_until(found)
             else:
                 self._forget(found)
                 self.counters["given_up"] += 1
                 found.parts = {}
                 events.append(("failed", found, "segments are missing"))
         return events
+
+    def _kept_until(self, found):
+        if not found.first.store:
+            return 0
+        until = found.heard + self._keep_ms
+        expires = found.first.expires_ms
+        return until if expires is None else min(until, expires)
 
     def _check(self, found, segment):
         """Raise BadMessage where a segment cannot belong to the others of its set."""

@@ -14,16 +14,21 @@ Part = tuple[str, bytes, bytes]
 
 
 class Collector:
-    """Collect segments; sets are bounded in number and in bytes, see `segments.Assembler`."""
+    """Collect segments; sets are bounded in number and in bytes, see `segments.Assembler`.
 
-    def __init__(self, store: MessageStore, wait_ms: int) -> None:
+    keep_ms: how long an incomplete set of a message to be stored waits for a silent sender.
+    """
+
+    def __init__(self, store: MessageStore, wait_ms: int, keep_ms: int) -> None:
         self._store = store
         self._wait_ms = wait_ms
+        self._keep_ms = keep_ms
         self.start(0)
 
     def start(self, now: int) -> None:
         """Take up what the store holds."""
-        self._assembler = Assembler(MAX_SETS, MAX_SET_BYTES, self._wait_ms, _ROUNDS)
+        bounds = (MAX_SETS, MAX_SET_BYTES, self._wait_ms, _ROUNDS, self._keep_ms)
+        self._assembler = Assembler(*bounds)
         self._parts: dict[tuple[str, str], dict[int, int]] = {}
         for number, (_, _, payload) in self._store.parts.items():
             message = parse_message(payload)

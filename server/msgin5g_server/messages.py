@@ -31,8 +31,9 @@ from msgin5g_server.routes import RouteError, Routes
 
 MAX_TOLD = 10_000
 _RANK = {n.HIGH: 0, n.NORMAL: 1, n.LOW: 2}
-# A report's place in what was seen: no segment has this number.
+# Places in what was seen that are no segment's number: of a report, and of a set given up.
 _REPORT = -1
+_GIVEN_UP = -2
 
 # (attempt or None, "host:port", payload, token or None)
 Post = tuple[Attempt | None, str, bytes, bytes | None]
@@ -61,7 +62,8 @@ class MessageCore:
         self.courier = Courier(store, self, counters)
         self._packer = Packer(settings, self.routes)
         self.applications = Applications(self, self.routes, store, self._packer, counters)
-        self._collector = Collector(store, int(settings["server.segment_wait_s"] * 1000))
+        wait_ms = int(settings["server.segment_wait_s"] * 1000)
+        self._collector = Collector(store, wait_ms, self.retention_ms)
         self._told: OrderedDict[tuple[str, str], str] = OrderedDict()
         self._out: list[Post] = []
         self._now = 0
@@ -126,6 +128,7 @@ class MessageCore:
             for part in parts[:1]:
                 body = self._store.new_body(origin, *part)
                 self._tell(body, n.FAILURE, gaps.CAUSE_SEGMENTS_MISSING)
+                self._store.note_seen(origin, body.message.message_id, _GIVEN_UP, False)
         self.courier.poll(now)
 
     def commit(self) -> None:
@@ -197,6 +200,8 @@ class MessageCore:
             if self._store.has_seen(origin, message.message_id, number):
                 self._counters["repeated_messages"] += 1
                 return coap.CHANGED, b""
+            if self._store.has_seen(origin, message.message_id, _GIVEN_UP):
+                raise BadMessage(n.SEG_PARAMS, gaps.CAUSE_SEGMENTS_MISSING)
             try:
                 recipients = self.routes.recipients(message.destination, origin)
             except RouteError as problem:

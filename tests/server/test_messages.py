@@ -1,6 +1,7 @@
 """Messages and reports at the server: origination, routing, delivery, store and forward."""
 
 import json
+import uuid
 
 import pytest
 
@@ -425,6 +426,36 @@ def test_a_set_that_stays_incomplete_is_given_up(office):
     assert response.msg_type == "MSGRESP"
     assert (response.message_id, response.cause) == (sent.message_id, gaps.CAUSE_SEGMENTS_MISSING)
     assert not office.core._store.parts
+
+
+def test_segments_of_a_set_given_up_are_refused(office):
+    given_up = str(uuid.UUID(int=1))
+    office.segment(1, 2, "one", "set", 1, 3, message_id=given_up)
+    office.wait(400_000)
+    office.posts.clear()
+    office.segment(1, 2, "two", "set", 2, 3, message_id=given_up)
+    assert office.answer[0] == coap.BAD_REQUEST
+    assert office.answer[1].decode().endswith(gaps.CAUSE_SEGMENTS_MISSING)
+    office.segment(1, 2, "one", "other", 1, 1)
+    assert office.take()[1].payload == "one"
+
+
+def test_a_set_to_be_stored_waits_for_a_sender_that_is_cut_off(office):
+    office.segment(1, 2, "one ", "set", 1, 2, store=True)
+    office.wait(1_800_000)
+    assert {one.msg_type for one in [office.take()[1] for _ in range(5)]} == {"SEGREC"}
+    assert not office.posts
+    office.crash()
+    office.segment(1, 2, "two", "set", 2, 2, store=True)
+    assert [office.take()[1].payload for _ in range(2)] == ["one ", "two"]
+
+
+def test_a_set_to_be_stored_is_given_up_when_its_message_expires(office):
+    office.segment(1, 2, "one", "set", 1, 2, store=True, expires_ms=office.now + 1_000_000)
+    office.wait(999_999)
+    assert "sets_given_up" not in office.counters
+    office.wait(2)
+    assert office.counters["sets_given_up"] == 1
 
 
 def test_a_segment_that_contradicts_is_refused_and_the_others_stay(office):

@@ -7,7 +7,7 @@ repeated must not reach an application again.
 
 import pytest
 
-from tests.system.test_lossy_messages import GROUP, Post, join, make_world, settle
+from tests.system.test_lossy_messages import GROUP, LOSSY, Post, join, make_world, settle
 
 MOST_STEPS = 400
 PLACES = ["before the commit", "after the commit"]
@@ -131,3 +131,17 @@ def test_killed_again_and_again_on_a_bad_network(tmp_path, name, where):
         folder = tmp_path / str(seed)
         bad = {"loss": 0.1, "delay_ms": (1, 400), "duplication": 0.1}
         assert run(folder, name, where, seed, 7 + seed, **bad) >= 2
+
+
+@pytest.mark.parametrize("name", ["gateway", "server"])
+@pytest.mark.parametrize("seed", [3, 8])
+def test_messages_in_segments_survive_crashes_and_loss(tmp_path, name, seed):
+    world = make_world(tmp_path, seed, **LOSSY)
+    join(world)
+    post = Post(world)
+    killer = Killer(world, name, PLACES[seed % 2], seed + 1, 11 + seed % 7)
+    for sender in (1, 2, 3):
+        post.send(sender, sender % 3 + 1, f"{sender} " + "x" * 3000)
+    killer.settle(post, (name, seed))
+    assert killer.crashes >= 2
+    world.close()
