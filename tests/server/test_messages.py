@@ -446,6 +446,7 @@ def test_a_set_to_be_stored_waits_for_a_sender_that_is_cut_off(office):
     assert {one.msg_type for one in [office.take()[1] for _ in range(5)]} == {"SEGREC"}
     assert not office.posts
     office.crash()
+    assert office.take()[1].msg_type == "SEGREC", "a restart asks at once"
     office.segment(1, 2, "two", "set", 2, 2, store=True)
     assert [office.take()[1].payload for _ in range(2)] == ["one ", "two"]
 
