@@ -4,7 +4,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-mpy lint type conformance bench clean
+.PHONY: help setup demo test test-mpy lint type conformance bench box clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "make %-12s %s\n", $$1, $$2}'
@@ -34,6 +34,9 @@ conformance: setup  ## which statements of the standard have a passing test
 
 bench: setup  ## measure throughput, latency, memory and wire bytes
 	@$(BIN)/msgin5g bench $(ARGS)
+
+box: setup  ## a Raspberry Pi Pico in a box: set up what is missing, run it
+	@$(BIN)/python -m msgin5g_tools.pico_box $(ARGS)
 
 clean:  ## remove all that was made, the virtual environment too
 	rm -rf .venv build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

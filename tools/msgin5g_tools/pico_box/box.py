@@ -41,6 +41,7 @@ class PicoBox:
         # What the box told, the latest last, each with the key "event".
         self.events: deque[dict[str, Any]] = deque(maxlen=_MAX_EVENTS)
         self._told = 0
+        self._is_plugged = False
         self._console: Tty | None = None
         self._uart: Tty | None = None
         self.console_port = self.uart_port = 0
@@ -76,6 +77,13 @@ class PicoBox:
     def uart_url(self) -> str:
         """The same as a link of the gateway: serial:///path."""
         return f"serial://{self.uart_tty}"
+
+    @property
+    def pid(self) -> int:
+        """The process of the emulator. Raises BoxError while the box is not started."""
+        if self._process is None:
+            raise BoxError(self._ended())
+        return self._process.pid
 
     def load(self, folder: Path) -> None:
         """Give the board these files and no others. Raises BoxError while it runs."""
@@ -113,6 +121,7 @@ class PicoBox:
             self._uart = Tty(self.uart_tty, self.uart_port)
             self._console.plug()
             self._uart.plug()
+            self._is_plugged = True
             self._wait_for("up", 0, deadline_s)
         except BaseException:
             self.stop()
@@ -123,6 +132,7 @@ class PicoBox:
         for tty in (self._console, self._uart):
             if tty is not None:
                 tty.unplug()
+        self._is_plugged = False
         process, self._process = self._process, None
         if process is None or process.stdin is None or process.stdout is None:
             return
@@ -146,6 +156,8 @@ class PicoBox:
 
     def reset(self) -> None:
         """Pull the board's RUN pin low for a moment, and wait until its console is back."""
+        if self._process is not None and not self._is_plugged:
+            raise BoxError("reset: the board has no power; plug() it in first")
         since = self._do("reset")
         self._wait_for("up", since, START_S)
 
@@ -153,13 +165,17 @@ class PicoBox:
         """Pull the USB cable: the console goes, and the board has no power any more."""
         since = self._do("unplug")
         self._wait_for("unplugged", since, ANSWER_S)
+        self._is_plugged = False
         if self._console is not None:
             self._console.unplug()
 
     def plug(self) -> None:
         """Put the USB cable back in and wait until the board's console is there."""
+        if self._is_plugged:
+            return
         since = self._do("plug")
         self._wait_for("plugged", since, ANSWER_S)
+        self._is_plugged = True
         if self._console is not None:
             self._console.plug()
         self._wait_for("up", since, START_S)
@@ -196,7 +212,7 @@ class PicoBox:
         process = self._process
         since = self.mark()
         if process is None or process.stdin is None:
-            raise BoxError(f"{line}: the box is not started")
+            raise BoxError(f"{line}: {self._ended()}")
         try:
             process.stdin.write(line + "\n")
             process.stdin.flush()
@@ -231,8 +247,11 @@ class PicoBox:
             self._new.notify_all()
 
     def _ended(self) -> str:
-        code = None if self._process is None else self._process.poll()
-        return f"the box has ended (exit code {code}); {self._last()}"
+        if self._process is None:
+            return "the box is not started"
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(ANSWER_S)
+        return f"the box has ended (exit code {self._process.returncode}); {self._last()}"
 
     def _last(self) -> str:
         return f"its last lines:\n{''.join(self._lines)}"

@@ -76,6 +76,9 @@ def _carry(master: int, far: socket.socket, wake: int) -> None:
         is_open = not any(flags & select.POLLHUP for _, flags in opened.poll(0))
         if not is_open:
             to_tty.clear()
+            # What the program wrote before it closed the tty.
+            with contextlib.suppress(OSError):
+                to_far += os.read(master, _READ_BYTES)
         poll = select.poll()
         poll.register(wake, select.POLLIN)
         poll.register(far, select.POLLIN | (select.POLLOUT if to_far else 0))
@@ -96,10 +99,8 @@ def _carry(master: int, far: socket.socket, wake: int) -> None:
                     to_far += os.read(master, _READ_BYTES)
                 if ready[master] & select.POLLOUT:
                     del to_tty[: os.write(master, to_tty)]
-        except BlockingIOError:
-            continue
         except OSError:
-            # The program closed the tty, or the box ended: the next turn sees which.
+            # No room; or the program closed the tty, or the box ended: the next turn sees which.
             continue
 
 
