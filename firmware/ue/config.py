@@ -4,6 +4,7 @@ import json
 
 from msgin5g import gaps
 from msgin5g.limits import MAX_PAYLOAD_BYTES
+from ue.errors import ConfigError
 from ue.links import open_link
 from ue.modes import CLIENT, check
 
@@ -49,11 +50,13 @@ _DEFAULTS = (
     ("say_every_s", 0),
     ("say_report", False),
     ("json", False),
+    ("wifi_ssid", ""),
+    ("wifi_password", ""),
+    ("led", ""),
+    ("watchdog_s", 0),
+    ("sleep_s", 0),
+    ("awake_s", 5),
 )
-
-
-class ConfigError(Exception):
-    """The configuration cannot be used; the text says which key, why and what to do."""
 
 
 def defaults():
@@ -116,6 +119,12 @@ def _problem(config):
     for key in ("reassembly_bytes", "outbox_bytes"):
         if config[key] < _MIN_BUDGET_BYTES:
             return "%s: at least %d are wanted" % (key, _MIN_BUDGET_BYTES)
+    if config["wifi_ssid"] or config["led"] or config["watchdog_s"] or config["sleep_s"]:
+        from ue.board_keys import check_board
+
+        problem = check_board(config)
+        if problem:
+            return problem
     try:
         link = open_link(config["link"])
     except ValueError as problem:

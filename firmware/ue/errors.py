@@ -1,4 +1,8 @@
-"""What the methods of a `ConstrainedUE` raise."""
+"""What the methods of a `ConstrainedUE` raise, and a configuration that cannot be used."""
+
+
+class ConfigError(Exception):
+    """The configuration cannot be used; the text says which key, why and what to do."""
 
 
 class RegistrationRefused(Exception):

@@ -53,6 +53,12 @@ class Machine:
             self._postman = self._make_postman()
         return self._postman
 
+    def is_quiet(self):
+        """Tell whether this UE is registered with nothing under way and no message that waits."""
+        if not self._is_registered or not self._is_free():
+            return False
+        return not self._kept.outbox if self._postman is None else self._postman.is_idle()
+
     def emit(self, event):
         """Put an event into the queue."""
         self._events.append(event)

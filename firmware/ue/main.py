@@ -4,22 +4,27 @@ import asyncio
 import sys
 
 from ue.clock import Clock
-from ue.config import ConfigError, load
+from ue.errors import ConfigError
 from ue.log import Log
 from ue.states import REGISTERED
 from ue.ue import ConstrainedUE, MessageRefused, RegistrationRefused
 
 
-async def live(config):
-    """Register and stay so; with `stay_s`, de-register after it, pause `away_s`, repeat."""
+async def live(config, board=None):
+    """Register and stay so; with `stay_s`, de-register after it, pause `away_s`, repeat.
+
+    board: a `ue.startup.Board`, which may end it.
+    """
     clock = Clock()
     name = config["ue_service_id"] or "application:%d" % config["application_id"]
     log = Log(name, config["json"], clock)
-    ue = ConstrainedUE(config, log.event, clock)
+    ue = ConstrainedUE(config, log.event if board is None else board.listens(log.event), clock)
     log.event("start", {"link": config["link"], "wanted": ue.wanted})
     tasks = [asyncio.create_task(_come_and_go(ue, config["stay_s"], config["away_s"]))]
     if config["say_to"]:
         tasks.append(asyncio.create_task(_say(ue, config)))
+    if board is not None:
+        tasks += board.begin(ue)
     try:
         await ue.run()
     finally:
@@ -59,10 +64,26 @@ async def _say(ue, config):
         count += 1
 
 
+def settings(path):
+    """Return the configuration in a file. Raises ConfigError.
+
+    Nobody needs again what has read it, so that its memory is given back.
+    """
+    import ue
+    from ue.config import load
+
+    try:
+        return load(path)
+    finally:
+        for name in ("config", "board_keys"):
+            if sys.modules.pop("ue." + name, None):
+                delattr(ue, name)
+
+
 def main(path):
     """Run until interrupted; returns the exit code."""
     try:
-        config = load(path)
+        config = settings(path)
     except ConfigError as problem:
         sys.stderr.write("ue: %s\n" % problem)
         return 2

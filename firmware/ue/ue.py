@@ -38,6 +38,9 @@ class ConstrainedUE:
         self.on_message = None
         self.on_report = None
         self.on_response = None
+        # Called in every turn of the loop, at least every `turn_ms`; true ends the loop.
+        self.on_turn = None
+        self.turn_ms = _IDLE_MS
         self._talker = None
         self._on_event = on_event
         self._storage = Storage(config["state_file"])
@@ -52,6 +55,11 @@ class ConstrainedUE:
     def state(self):
         """The state's name, see `ue.states`; `cause` says why the last refusal or outage was."""
         return self._core.state
+
+    @property
+    def is_quiet(self):
+        """Whether it is registered with nothing under way and no message that waits."""
+        return self._core.is_quiet()
 
     @property
     def wanted(self):
@@ -141,7 +149,7 @@ class ConstrainedUE:
         return self._core.state
 
     async def run(self):
-        """Carry datagrams between the link and the core; never returns."""
+        """Carry datagrams between the link and the core until `on_turn` ends it."""
         if self._storage.problem:
             self.tell("storage", {"reason": self._storage.problem})
         reader = asyncio.create_task(self._read())
@@ -152,8 +160,12 @@ class ConstrainedUE:
                 self._deliver()
                 for datagram, _ in datagrams:
                     self._link.send(datagram)
+                if self.on_turn is not None and self.on_turn():
+                    return
                 deadline = self._core.next_deadline()
-                pause_ms = _IDLE_MS if deadline is None else min(max(deadline - now, 0), _IDLE_MS)
+                pause_ms = self.turn_ms
+                if deadline is not None:
+                    pause_ms = min(max(deadline - now, 0), pause_ms)
                 try:
                     await asyncio.wait_for_ms(self._wake.wait(), pause_ms)
                 except asyncio.TimeoutError:
