@@ -77,6 +77,7 @@ def examine(data: Path) -> Iterator[Finding]:
         yield _port(name, kind, port, do)
     yield _ipv6()
     yield _program("gcc", "only `msgin5g bench` needs it: apt-get install gcc")
+    yield _program("node", "only the Pico in a box needs it: apt-get install nodejs npm")
 
 
 def _python(number: tuple[int, int, int]) -> Finding:

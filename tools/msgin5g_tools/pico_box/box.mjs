@@ -95,7 +95,7 @@ const rom = patchBootRom(fs.readFileSync(options.rom));
 const image = parseUf2(fs.readFileSync(options.image));
 const files = new Files(options.files);
 let board = null;
-// Wall and board clock, in ms, when they were last in step.
+// Wall and board clock, in ms, at a moment when they were in step, as far as is forgiven.
 let wallMs = 0;
 let boardMs = 0;
 let timer = null;
@@ -118,7 +118,9 @@ function boot(kept = null) {
   // The board never runs ahead of the wall: it is looked at every millisecond of its own clock.
   const mine = board;
   const tick = clock.createAlarm(() => {
-    if (aheadMs() > 0) mine.pause();
+    const ahead = aheadMs();
+    if (ahead > 0) mine.pause();
+    else if (ahead < -MAX_DEBT_MS) boardMs += ahead + MAX_DEBT_MS;
     tick.schedule(TICK_NS);
   });
   tick.schedule(TICK_NS);
@@ -127,17 +129,9 @@ function boot(kept = null) {
 
 const aheadMs = () => board.clock.nanos / 1e6 - boardMs - (performance.now() - wallMs);
 
-function inStep() {
-  [wallMs, boardMs] = [performance.now(), board.clock.nanos / 1e6];
-}
-
 function go() {
   clearTimeout(timer);
   clearImmediate(timer);
-  if (aheadMs() < -MAX_DEBT_MS) {
-    inStep();
-    boardMs += MAX_DEBT_MS;
-  }
   const start = performance.now();
   board.run(() => performance.now() - start > SLICE_MS);
   consoleOutlet.resume();
