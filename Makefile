@@ -4,7 +4,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-mpy lint type conformance bench box clean
+.PHONY: help setup demo flash test test-mpy lint type conformance bench box clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "make %-12s %s\n", $$1, $$2}'
@@ -16,6 +16,10 @@ $(READY): pyproject.toml
 
 demo: setup  ## server, gateway and MicroPython UEs on this machine, live
 	@$(BIN)/msgin5g demo $(ARGS)
+
+# PORT: a0, u0, a device; none: the only board on USB. LINK: how it reaches the gateway.
+flash: setup  ## install the firmware on a board: make flash PORT=a0 LINK=serial://uart0
+	@$(BIN)/msgin5g flash $(if $(PORT),--port $(PORT)) $(if $(LINK),--link "$(LINK)") $(ARGS)
 
 test: setup  ## run all tests
 	@$(BIN)/python -m pytest $(ARGS)

@@ -13,6 +13,7 @@ VERBS = {
     "server": ("msgin5g_server.main", "run the MSGin5G Server"),
     "gateway": ("msgin5g_gateway.main", "run the MSGin5G Gateway UE"),
     "ue": ("msgin5g_tools.ue", "run a constrained UE on MicroPython, or a fleet of them"),
+    "flash": ("msgin5g_tools.flash.command", "install the firmware on a board on USB"),
     "ues": ("msgin5g_tools.ues", "list the UEs that are registered at a server"),
     "send": ("msgin5g_tools.send", "send a message from a UE or an application"),
     "listen": ("msgin5g_tools.listen", "show the messages of a UE or an application"),

