@@ -98,9 +98,9 @@ def run(args: argparse.Namespace) -> int:
                 return 0
             return _start(transport, args.wait, report)
     except BoardGone as problem:
+        half = "it is not complete and starts nothing; " if report.is_copying else ""
         print(
-            f"msgin5g flash: {problem}; nothing starts on it until it is complete: plug it in and "
-            "type the same command again",
+            f"msgin5g flash: {problem}; {half}plug it in and type the same command again",
             file=sys.stderr,
         )
         return problem.code

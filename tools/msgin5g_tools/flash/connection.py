@@ -41,9 +41,10 @@ def connected(device: str, answer_s: float = ANSWER_S) -> Iterator[SerialTranspo
                 f"the board at {device} does not answer any more ({problem})"
             ) from None
     finally:
-        # A board that is gone cannot be closed properly.
-        with contextlib.suppress(*_GONE):
-            transport.close()
+        # A board that is gone takes no farewell, and then mpremote leaves its port open.
+        for close in (transport.close, transport.serial.close):
+            with contextlib.suppress(*_GONE):
+                close()
 
 
 def _open(device: str, answer_s: float) -> SerialTransport:

@@ -12,6 +12,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from mpremote.transport import TransportExecError
 from mpremote.transport_serial import SerialTransport
 
 from msgin5g_tools.flash.problems import FlashError, WrongUse
@@ -23,13 +24,33 @@ FOLDERS = ("lib", "lib/msgin5g", "lib/ue")
 # All that is in these is ours.
 _OURS = ("lib/msgin5g/", "lib/ue/")
 _NEW = ".new"
-_CHUNK_BYTES = 512
+_CHUNK_BYTES = 1024
 _DIRECTORY = 0x4000
 # What a main.py of ours has in it.
 _MARK = b"ue.startup"
 # littlefs keeps two blocks for a directory, and wants some to move things.
 _SPARE_BLOCKS = 4
-_HASH_CHUNK_BYTES = 1024
+# Gives a file its name if it arrived whole. On a FAT file system the name has to be free.
+_HELPER = """
+import os, hashlib
+def _finish(new, path, wanted):
+    h = hashlib.sha256()
+    b = bytearray(512)
+    m = memoryview(b)
+    with open(new, "rb") as f:
+        n = f.readinto(b)
+        while n:
+            h.update(m[:n])
+            n = f.readinto(b)
+    if h.digest() != wanted:
+        return False
+    try:
+        os.rename(new, path)
+    except OSError:
+        os.remove(path)
+        os.rename(new, path)
+    return True
+"""
 
 
 @dataclass(frozen=True)
@@ -93,7 +114,7 @@ def survey(transport: SerialTransport, wanted: Mapping[str, bytes]) -> There:
     for path, data in wanted.items():
         # Another size is another file, whatever it holds.
         if path not in known and sizes.get(path) == len(data):
-            known[path] = transport.fs_hashfile(path, "sha256", _HASH_CHUNK_BYTES).hex()
+            known[path] = transport.fs_hashfile(path, "sha256", _CHUNK_BYTES).hex()
     for path in sums or ():
         known.setdefault(path, "")
     is_new = MAIN in sizes and MAIN not in (sums or ())
@@ -165,7 +186,7 @@ def apply(
     """
     if not plan.copy and not plan.remove and there.has_manifest:
         return
-    transport.exec("import os")
+    transport.exec(_HELPER)
     for path in (MAIN, MANIFEST, *plan.remove):
         if path in there.sizes:
             transport.fs_rmfile(path)
@@ -216,9 +237,9 @@ def _copy(
 
     try:
         transport.fs_writefile(new, data, _CHUNK_BYTES, told)
-        arrived = transport.fs_hashfile(new, "sha256", _HASH_CHUNK_BYTES).hex()
-    except OSError as problem:
-        if problem.errno != errno.ENOSPC:
+        is_whole = transport.eval(f"_finish({new!r}, {path!r}, {hashlib.sha256(data).digest()!r})")
+    except (OSError, TransportExecError) as problem:
+        if not _is_full(problem):
             raise
         with contextlib.suppress(OSError):
             transport.exec("f.close()")
@@ -227,10 +248,11 @@ def _copy(
             f"the board's file system became full with {path}; remove files of yours, as "
             "`mpremote ls` shows them, and run this again"
         ) from None
-    if arrived != sum_of(data):
+    if not is_whole:
         raise FlashError(f"{path} arrived damaged; run this again, perhaps with another cable")
-    # On a FAT file system a name has to be free.
-    transport.exec(
-        f"try:\n os.rename({new!r}, {path!r})\n"
-        f"except OSError:\n os.remove({path!r})\n os.rename({new!r}, {path!r})"
-    )
+
+
+def _is_full(problem: Exception) -> bool:
+    if isinstance(problem, TransportExecError):
+        return "ENOSPC" in problem.error_output or "OSError: 28" in problem.error_output
+    return isinstance(problem, OSError) and problem.errno == errno.ENOSPC

@@ -13,6 +13,7 @@ class Report:
 
     def __init__(self, as_json: bool) -> None:
         self._as_json = as_json
+        self.is_copying = False
         self._bar: Progress | None = None
         self._task = TaskID(0)
         self._path = ""
@@ -26,6 +27,7 @@ class Report:
 
     def begin(self, files: int, size: int) -> None:
         """The copy begins."""
+        self.is_copying = True
         self.tell("copy", f"copying {files} files, {size / 1000:.0f} kB", files=files, bytes=size)
         if sys.stdout.isatty() and not self._as_json:
             columns = (TextColumn("{task.description:28}"), BarColumn(), DownloadColumn())
@@ -43,6 +45,7 @@ class Report:
 
     def end(self) -> None:
         """The copy has ended, well or not."""
+        self.is_copying = False
         if self._bar is not None:
             self._bar.stop()
             self._bar = None
