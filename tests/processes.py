@@ -14,12 +14,48 @@ from msgin5g_tools.micropython import ue_command, ue_environment
 DEADLINE_S = 20.0
 
 
-class Process:
-    """A process whose JSON lines are read in the background. `events` holds all of them."""
+class Events:
+    """JSON lines that are read in the background. `events` holds all of them."""
 
-    def __init__(self, argv, environment=None):
+    def __init__(self):
         self.events = []
         self._new = queue.Queue()
+
+    def _take(self, line):
+        """Note a line; None: there will be no more."""
+        if line is None:
+            self._new.put(None)
+            return
+        try:
+            event = json.loads(line)
+        except ValueError:
+            event = None
+        if not isinstance(event, dict):
+            event = {"event": "output", "text": line.rstrip()}
+        self.events.append(event)
+        self._new.put(event)
+
+    def wait_for(self, name, deadline_s=DEADLINE_S, **fields):
+        """Return the next event of that name with these fields that was not looked at yet."""
+        end = time.monotonic() + deadline_s
+        while True:
+            try:
+                event = self._new.get(timeout=max(end - time.monotonic(), 0.01))
+            except queue.Empty:
+                event = {}
+            if event is None or time.monotonic() > end:
+                raise AssertionError(f"no {name} {fields}; last: {self.events[-5:]}")
+            if event.get("event") == name and all(
+                event.get(key) == value for key, value in fields.items()
+            ):
+                return event
+
+
+class Process(Events):
+    """A process whose JSON lines are read in the background."""
+
+    def __init__(self, argv, environment=None):
+        super().__init__()
         self._process = subprocess.Popen(
             argv,
             stdin=subprocess.DEVNULL,
@@ -37,33 +73,17 @@ class Process:
 
     def _read(self):
         for line in self._process.stdout:
-            try:
-                event = json.loads(line)
-            except ValueError:
-                event = {"event": "output", "text": line.rstrip()}
-            self.events.append(event)
-            self._new.put(event)
-        self._new.put(None)
-
-    def wait_for(self, name, deadline_s=DEADLINE_S, **fields):
-        """Return the next event of that name with these fields that was not looked at yet."""
-        end = time.monotonic() + deadline_s
-        while True:
-            try:
-                event = self._new.get(timeout=max(end - time.monotonic(), 0.01))
-            except queue.Empty:
-                event = {}
-            if event is None or time.monotonic() > end:
-                raise AssertionError(f"no {name} {fields}; last: {self.events[-5:]}")
-            if event.get("event") == name and all(
-                event.get(key) == value for key, value in fields.items()
-            ):
-                return event
+            self._take(line)
+        self._take(None)
 
     def kill(self):
         """kill -9."""
         self._process.kill()
         self._end()
+
+    def wait(self):
+        """Wait until it ends by itself and return the exit code."""
+        return self._end()
 
     def stop(self, number=signal.SIGTERM):
         """End it with a signal and return the exit code."""

@@ -125,7 +125,9 @@ class Forwarder:
         return [incoming for one in self._open for incoming in one.unanswered()]
 
     def _must_wait(self, ue: str) -> bool:
-        return self._bulk.carries(ue) or ue in self._shared.forwarding
+        # A server that does not know this gateway yet would refuse what comes through it.
+        first = not self._own.is_settled
+        return first or self._bulk.carries(ue) or ue in self._shared.forwarding
 
     def _send(self, forward: Forward) -> None:
         shared = self._shared

@@ -1,5 +1,64 @@
-"""The Pico in a box."""
+"""The bench: `--target` says where, `result` notes what was measured, for JUnit and a table."""
+
+from pathlib import Path
+
+import pytest
 
 from tests.bench.box_fixture import box_parts, pico_box
+from tests.bench.targets import BoxTarget, UnixTarget
 
 __all__ = ["box_parts", "pico_box"]
+
+BUILD = Path(__file__).resolve().parents[2] / "build"
+_RESULTS = pytest.StashKey[list]()
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "needs(what, ...): what a target of the bench must be able")
+
+
+def pytest_generate_tests(metafunc):
+    if "target" in metafunc.fixturenames:
+        chosen = metafunc.config.getoption("--target") or ["unix"]
+        metafunc.parametrize("target", chosen, indirect=True)
+
+
+@pytest.fixture
+def target(request, tmp_path):
+    """The target; tests that want more of it than it can are skipped with the reason."""
+    name = request.param
+    if name == "unix":
+        made = UnixTarget(tmp_path)
+    elif name == "pico-box":
+        made = BoxTarget(tmp_path, request.getfixturevalue("box_parts"))
+    else:
+        raise pytest.UsageError(f"--target {name}: unix or pico-box is wanted")
+    wanted = {one for mark in request.node.iter_markers("needs") for one in mark.args}
+    if wanted - made.can:
+        pytest.skip(f"{made.name} has no {', '.join(sorted(wanted - made.can))}")
+    yield made
+    made.stop()
+
+
+@pytest.fixture
+def result(request, record_property):
+    """A function that notes a measured value: result("heap idle", 12345, "bytes")."""
+
+    def note(what, value, unit):
+        record_property(f"{what} [{unit}]", value)
+        rows = request.config.stash.setdefault(_RESULTS, [])
+        rows.append((request.node.name, what, value, unit))
+
+    return note
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    rows = config.stash.get(_RESULTS, [])
+    if not rows:
+        return
+    lines = ["| scenario | what | value | unit |", "|---|---|--:|---|"]
+    lines += [f"| {name} | {what} | {value:,} | {unit} |" for name, what, value, unit in rows]
+    BUILD.mkdir(exist_ok=True)
+    (BUILD / "bench.md").write_text("\n".join(lines) + "\n")
+    terminalreporter.section("bench")
+    terminalreporter.write_line("\n".join(lines))

@@ -81,3 +81,18 @@ def test_by_configuration_it_does_not_register(tmp_path):
     bench.wait(4_000_000)
     assert not bench.north and bench.core.leave() is False
     bench.close()
+
+
+def test_an_urgent_request_waits_until_the_server_knows_the_gateway(bench):
+    ref, own = bench.take_north()
+    assert body(own)["oriAddr"]["addr"] == GATEWAY
+    bench.receive(reg(1, urgent=True))
+    assert not bench.north, "the server would refuse it"
+    bench.server(ref, messages.reg_answer(GATEWAY, True, 3600))
+    assert body(bench.take_north()[1])["oriAddr"]["addr"].endswith(":1")
+
+
+def test_an_urgent_request_does_not_wait_for_ever(bench):
+    bench.receive(reg(1, urgent=True))
+    bench.wait(600_000)
+    assert bench.answer_to(bench.last)[0] == coap.GATEWAY_TIMEOUT
