@@ -8,8 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from msgin5g_tools.flash.problems import FlashError, WrongUse
+from msgin5g_tools.shrink import shrink
 
 _DEADLINE_S = 30
+# What applications on the board import constants from.
+_KEPT = ("ue.states",)
 # By the number in `sys.implementation._mpy`; py/persistentcode.h, MP_NATIVE_ARCH_*.
 _ARCHITECTURES = (
     "",
@@ -49,19 +52,33 @@ def read_format(number: int) -> Format:
     return Format(number & 0xFF, number >> 8 & 3, name)
 
 
-def compile_all(sources: Mapping[str, Path], form: Format) -> dict[str, bytes]:
+def compile_all(
+    sources: Mapping[str, Path], form: Format, lines: bool = False
+) -> dict[str, bytes]:
     """Return {"ue/core.mpy": its octets, ...} for {"ue/core.py": its path, ...}.
 
-    Tracebacks on the board name the files as the keys do. Raises WrongUse for a format that this
-    mpy-cross does not write, FlashError.
+    The modules are made smaller first (`msgin5g_tools.shrink`); one that held only constants is
+    left out. Tracebacks on the board name the files as the keys do; `lines`: and their lines,
+    which takes a twelfth more flash and heap. Raises WrongUse for a format that this mpy-cross
+    does not write, FlashError.
     """
     compiler = _compiler(form)
     options = [f"-march={form.arch}"] if form.arch else []
+    options.append("-O2" if lines else "-O3")
+    texts = {_module(name): path.read_text(encoding="utf-8") for name, path in sources.items()}
+    try:
+        shrunk = shrink(texts, keep=_KEPT)
+    except SyntaxError as problem:
+        names = ", ".join(map(str, sources.values()))
+        raise FlashError(f"not Python: {problem}; one of {names}") from None
     found = {}
     with tempfile.TemporaryDirectory(prefix="msgin5g-mpy-") as folder:
         out = Path(folder) / "out.mpy"
         for name, path in sources.items():
-            command = [compiler, *options, "-s", name, "-o", str(out), str(path)]
+            if _module(name) not in shrunk:
+                continue
+            (Path(folder) / "in.py").write_text(shrunk[_module(name)], encoding="utf-8")
+            command = [compiler, *options, "-s", name, "-o", str(out), f"{folder}/in.py"]
             try:
                 done = subprocess.run(command, capture_output=True, text=True, timeout=_DEADLINE_S)
             except (OSError, subprocess.TimeoutExpired) as problem:
@@ -73,6 +90,11 @@ def compile_all(sources: Mapping[str, Path], form: Format) -> dict[str, bytes]:
                 raise FlashError(f"mpy-cross refuses {path}: {done.stderr.strip()}")
             found[name.removesuffix(".py") + ".mpy"] = out.read_bytes()
     return found
+
+
+def _module(name: str) -> str:
+    """Return "ue.core" for "ue/core.py"."""
+    return name.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
 
 
 def _compiler(form: Format) -> str:
