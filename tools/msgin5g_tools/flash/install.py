@@ -30,19 +30,23 @@ _DIRECTORY = 0x4000
 _MARK = b"ue.startup"
 # littlefs keeps two blocks for a directory, and wants some to move things.
 _SPARE_BLOCKS = 4
-# Gives a file its name if it arrived whole. On a FAT file system the name has to be free.
+# How many files are hashed in one go; the board has a deadline to answer.
+_BATCH = 8
+# _finish gives a file its name if it arrived whole; a FAT file system wants the name to be free.
 _HELPER = """
 import os, hashlib
-def _finish(new, path, wanted):
+def _sum(path):
     h = hashlib.sha256()
     b = bytearray(512)
     m = memoryview(b)
-    with open(new, "rb") as f:
+    with open(path, "rb") as f:
         n = f.readinto(b)
         while n:
             h.update(m[:n])
             n = f.readinto(b)
-    if h.digest() != wanted:
+    return h.digest()
+def _finish(new, path, wanted):
+    if _sum(new) != wanted:
         return False
     try:
         os.rename(new, path)
@@ -85,6 +89,7 @@ def sum_of(data: bytes) -> str:
 
 def survey(transport: SerialTransport, wanted: Mapping[str, bytes]) -> There:
     """Return what the board has. Raises WrongUse if something on it is in the way."""
+    transport.exec(_HELPER)
     sizes: dict[str, int] = {}
     folders = set()
     for folder in ("", *FOLDERS):
@@ -111,10 +116,14 @@ def survey(transport: SerialTransport, wanted: Mapping[str, bytes]) -> There:
         for path, (one, size) in (sums or {}).items()
         if sizes.get(path) == size and path != CONFIG
     }
-    for path, data in wanted.items():
-        # Another size is another file, whatever it holds.
-        if path not in known and sizes.get(path) == len(data):
-            known[path] = transport.fs_hashfile(path, "sha256", _CHUNK_BYTES).hex()
+    # Another size is another file, whatever it holds.
+    asked = [
+        path for path, data in wanted.items() if path not in known and sizes.get(path) == len(data)
+    ]
+    for at in range(0, len(asked), _BATCH):
+        batch = asked[at : at + _BATCH]
+        digests = transport.eval(f"[_sum(one) for one in {batch!r}]")
+        known.update(zip(batch, (one.hex() for one in digests), strict=True))
     for path in sums or ():
         known.setdefault(path, "")
     is_new = MAIN in sizes and MAIN not in (sums or ())
@@ -186,7 +195,6 @@ def apply(
     """
     if not plan.copy and not plan.remove and there.has_manifest:
         return
-    transport.exec(_HELPER)
     for path in (MAIN, MANIFEST, *plan.remove):
         if path in there.sizes:
             transport.fs_rmfile(path)
