@@ -83,6 +83,11 @@ def test_it_runs_micropython_for_the_pico(pico_box, record_property):
     assert mpremote(pico_box.console_tty, "exec", code) == "Raspberry Pi Pico with RP2040\n"
 
 
+def test_random_numbers_are_random(pico_box):
+    code = "import os; print(len({os.urandom(4) for _ in range(20)}))"
+    assert mpremote(pico_box.console_url, "exec", code).strip() == "20"
+
+
 def test_files_survive_a_reset_and_the_end_of_the_box(box_parts, tmp_path):
     data = os.urandom(3000)
     (tmp_path / "data").write_bytes(data)

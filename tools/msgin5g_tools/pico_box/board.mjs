@@ -3,6 +3,7 @@
 // A board lives from power-on to its reset, loss of power or end; the next boot is a new one, with
 // the same flash. Times are nanoseconds of the board's own clock.
 
+import { randomInt } from 'node:crypto';
 import { createRequire } from 'node:module';
 
 const FLASH_START = 0x10000000;
@@ -11,6 +12,8 @@ export const FILES_START = 0xa0000;
 export const FILES_BYTES = 1408 * 1024;
 
 const WATCHDOG = 0x40058;
+const RING_OSCILLATOR = 0x40060;
+const RANDOM_BIT = 0x1c;
 const REASON_TIMER = 1;
 const UART_TX_INTERRUPT = 1 << 5;
 const BITS_PER_BYTE = 10;
@@ -102,6 +105,7 @@ export class Board {
     mcu.flash.set(files, FILES_START);
     mcu.onBreak = (code) => this._break(code, files, on);
     this._watchdog(kept);
+    this._random();
     this._console(on);
     this._uarts = [0, 1].map((number) => this._uart(number, on));
     mcu.core.PC = FLASH_START;
@@ -174,6 +178,13 @@ export class Board {
       files.set(flash.subarray(start, end), start - FILES_START);
       on.wrote(start - FILES_START, end - start);
     }
+  }
+
+  // What os.urandom() is made of: in rp2040js every bit is the same.
+  _random() {
+    const oscillator = this._mcu.peripherals[RING_OSCILLATOR];
+    const read = oscillator.readUint32.bind(oscillator);
+    oscillator.readUint32 = (offset) => (offset === RANDOM_BIT ? randomInt(2) : read(offset));
   }
 
   // rp2040js tells of a reset and leaves it to us; the reason and the scratch registers outlive it.
