@@ -137,6 +137,11 @@ def test_a_function_that_only_imports_a_constant_stays_valid():
     assert shrunk == {"b": "def f():\n    pass\n\nf()\n"}
 
 
+def test_slots_go():
+    shrunk = shrink({"a": "class C:\n    __slots__ = ('x',)\n"})
+    assert shrunk == {"a": "class C:\n    pass\n"}
+
+
 def test_an_f_string_and_an_attribute_of_a_number():
     source = "X = 1\n\ndef f():\n    return f'{X}', X.to_bytes(1, 'big')\n"
     shrunk = shrink({"a": source})["a"]

@@ -109,8 +109,11 @@ class _Sweeper(ast.NodeTransformer):
 
     def visit_Assign(self, node: ast.Assign) -> ast.AST | None:
         target = node.targets[0]
-        if self._depth or len(node.targets) > 1 or not isinstance(target, ast.Name):
+        if len(node.targets) > 1 or not isinstance(target, ast.Name):
             return node
+        if self._depth:
+            # MicroPython takes no notice of them.
+            return self._drop(node) if target.id == "__slots__" else node
         if target.id == "__all__" or (_is_plain(node.value) and target.id not in self._used):
             return self._drop(node)
         return node
