@@ -54,7 +54,7 @@ def test_an_answer_of_something_else(answer):
 def test_a_board_with_too_little_memory_is_refused_for_what_takes_more():
     facts = read({**PICO, "free": LEAST_FREE_BYTES["l3"]})
     check(facts, merge({**L3, "link": "serial://uart0"}))
-    with pytest.raises(WrongUse, match="has 90 kB of memory free, a UE in mode 'client' wants"):
+    with pytest.raises(WrongUse, match="has 70 kB of memory free, a UE in mode 'client' wants"):
         check(facts, merge({**CLIENT, "link": "serial://uart0"}))
 
 
