@@ -11,7 +11,7 @@ help:  ## list the targets
 
 setup: $(READY)  ## make the virtual environment .venv with all that is needed
 
-$(READY): pyproject.toml
+$(READY): pyproject.toml tools/setup.sh
 	@PYTHON=$(PYTHON) tools/setup.sh $@
 
 demo: setup  ## server, gateway and MicroPython UEs on this machine, live
@@ -32,6 +32,8 @@ lint: setup  ## check style and format
 
 type: setup  ## check types
 	@$(BIN)/mypy
+	@for port in rp2 esp32; do MYPYPATH=.venv/stubs/$$port $(BIN)/mypy --config-file firmware/mypy.ini \
+	    --custom-typeshed-dir .venv/stubs/$$port --cache-dir .mypy_cache/$$port || exit 1; done
 
 conformance: setup  ## which statements of the standard have a passing test
 	@$(BIN)/python tests/conformance/report.py $(ARGS)

@@ -29,5 +29,11 @@ fi
 say "installing the project and what it needs"
 .venv/bin/python -m pip install --quiet --disable-pip-version-check -e '.[dev]' ||
     fail "pip could not install all; is there a way to the package index?"
+# The boards' own type stubs: each port in a folder of its own, as they have the same modules.
+for stubs in rp2:rp2-rpi-pico-w esp32:esp32-esp32-generic; do
+    .venv/bin/python -m pip install --quiet --disable-pip-version-check --upgrade \
+        --target ".venv/stubs/${stubs%:*}" "micropython-${stubs#*:}-stubs==1.29.0.post1" ||
+        fail "pip could not install the type stubs of MicroPython; is there a way to the package index?"
+done
 touch "$stamp"
 say "ready: .venv/bin/msgin5g --help"

@@ -201,7 +201,7 @@ class BleLink:
         ((self._write, self._notify),) = ble.gatts_register_services(((uuid, characteristics),))
         # Without this a board cuts every value at 20 bytes.
         ble.gatts_set_buffer(self._write, _MTU)
-        self._service = bytes(uuid)
+        self._service = bytes(uuid)  # type: ignore[call-overload]
 
     def _switch_off(self):
         ble, self._ble = self._ble, None

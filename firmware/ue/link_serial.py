@@ -174,7 +174,9 @@ class _Uart:
         settings = {name: machine.Pin(number) for name, number in self._pins.items()}
         settings["rxbuf"] = settings["txbuf"] = _UART_BUFFER_BYTES
         try:
-            return machine.UART(self._number, baudrate=self._baud, timeout=0, **settings)
+            return machine.UART(  # type: ignore[call-overload]
+                self._number, baudrate=self._baud, timeout=0, **settings
+            )
         except ValueError as problem:
             raise OSError(errno.ENODEV, "uart%d: %s" % (self._number, problem))
 
@@ -215,9 +217,9 @@ def _numbers(query, known):
 
 async def _readable(stream):
     """Wait until the stream can be read (MicroPython's poller takes any stream object)."""
-    yield asyncio.core._io_queue.queue_read(stream)
+    yield asyncio.core._io_queue.queue_read(stream)  # type: ignore[attr-defined]
 
 
 async def _writable(stream):
     """Wait until the stream can be written."""
-    yield asyncio.core._io_queue.queue_write(stream)
+    yield asyncio.core._io_queue.queue_write(stream)  # type: ignore[attr-defined]

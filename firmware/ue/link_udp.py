@@ -72,4 +72,4 @@ class UdpLink:
 
 async def _readable(sock):
     """Wait until the socket can be read (MicroPython's poller takes any stream object)."""
-    yield asyncio.core._io_queue.queue_read(sock)
+    yield asyncio.core._io_queue.queue_read(sock)  # type: ignore[attr-defined]

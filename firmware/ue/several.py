@@ -37,7 +37,7 @@ def aggregate(items, composer, new_id):
             out.append(batch)
             left = composer.size_bytes
             room = composer.room(batch)
-        batch.parts.append([item.id, text])
+        batch.parts.append([item.id, text])  # type: ignore[attr-defined]
         left -= size
         room -= cost
     for item in out:
