@@ -4,7 +4,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo flash test test-mpy lint type conformance bench box clean
+.PHONY: help setup demo flash test test-mpy lint type conformance bench box bench-box clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "make %-12s %s\n", $$1, $$2}'
@@ -43,6 +43,10 @@ bench: setup  ## measure throughput, latency, memory and wire bytes
 
 box: setup  ## a Raspberry Pi Pico in a box: set up what is missing, run it
 	@$(BIN)/python -m msgin5g_tools.pico_box $(ARGS)
+
+bench-box: setup  ## the bench on a Pico in a box: scenarios, and what they may cost
+	@$(BIN)/python -m msgin5g_tools.pico_box --setup
+	@$(BIN)/python -m pytest tests/bench --target pico-box --junitxml=build/bench-box.xml $(ARGS)
 
 clean:  ## remove all that was made, the virtual environment too
 	rm -rf .venv build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.bench.box_fixture import box_parts, pico_box
-from tests.bench.targets import BoxTarget, UnixTarget
+from tests.bench.targets import BoardTarget, BoxTarget, UnixTarget
 
 __all__ = ["box_parts", "pico_box"]
 
@@ -23,6 +23,20 @@ def pytest_generate_tests(metafunc):
         metafunc.parametrize("target", chosen, indirect=True)
 
 
+def board(name):
+    """Return the port of a board and the adapter at its UART 0, of serial:PORT?uart=PORT."""
+    scheme, _, rest = name.partition(":")
+    port, _, query = rest.partition("?")
+    key, _, uart = query.partition("=")
+    if scheme != "serial" or not port or key != "uart" or not uart:
+        text = "unix, pico-box or serial:/dev/ttyACM0?uart=/dev/ttyUSB0 is wanted"
+        raise pytest.UsageError(f"--target {name}: {text}")
+    for one in (port, uart):
+        if not Path(one).exists():
+            pytest.skip(f"{one} is not there: plug the board and its UART adapter in")
+    return port, uart
+
+
 @pytest.fixture
 def target(request, tmp_path):
     """The target; tests that want more of it than it can are skipped with the reason."""
@@ -32,7 +46,7 @@ def target(request, tmp_path):
     elif name == "pico-box":
         made = BoxTarget(tmp_path, request.getfixturevalue("box_parts"))
     else:
-        raise pytest.UsageError(f"--target {name}: unix or pico-box is wanted")
+        made = BoardTarget(tmp_path, *board(name))
     wanted = {one for mark in request.node.iter_markers("needs") for one in mark.args}
     if wanted - made.can:
         pytest.skip(f"{made.name} has no {', '.join(sorted(wanted - made.can))}")

@@ -6,9 +6,13 @@ log. `uart` is where the gateway finds its UART. `can` says what it is good for.
 
 import json
 import shutil
-import socket
+import subprocess
+import sys
 import threading
+import time
 from pathlib import Path
+
+import serial
 
 import ue
 from msgin5g_tools.flash.compile import compile_all, read_format
@@ -17,33 +21,50 @@ from msgin5g_tools.micropython import micropython_path, ue_environment
 from msgin5g_tools.pico_box.box import PicoBox
 from tests.media import SerialMedium
 from tests.processes import Events, Process
+from ue.config import merge
 
 SCRIPTS = Path(__file__).with_name("scripts")
 START = Path(ue.__file__).parents[1] / "boards" / "common" / "main.py"
 # What `sys.implementation._mpy` is on a Raspberry Pi Pico.
 PICO_MPY = 0x1306
 BARE_HEAP_KB = 9999
+CONSOLE_S = 15.0
+FLASH_S = 180.0
 
 
 class Console(Events):
-    """The log of a board at a TCP port, read until it is closed."""
+    """The log of a board at its console, a port or URL of pyserial, read until it is closed."""
 
-    def __init__(self, port):
+    def __init__(self, url):
         super().__init__()
-        self._socket = socket.create_connection(("127.0.0.1", port), 10)
-        self._socket.settimeout(None)
-        threading.Thread(target=self._read, daemon=True).start()
+        end = time.monotonic() + CONSOLE_S
+        while True:
+            try:
+                self._port = serial.serial_for_url(url, timeout=0.1)
+                break
+            except serial.SerialException:
+                # After a reset USB needs a moment to come back.
+                assert time.monotonic() < end, f"no console at {url}"
+                time.sleep(0.1)
+        self._is_open = True
+        self._thread = threading.Thread(target=self._read, daemon=True)
+        self._thread.start()
 
     def close(self):
-        self._socket.close()
+        self._is_open = False
+        self._thread.join(CONSOLE_S)
+        self._port.close()
 
     def _read(self):
-        try:
-            with self._socket.makefile("r", encoding="utf-8", errors="replace") as lines:
-                for line in lines:
-                    self._take(line)
-        except OSError:
-            pass
+        rest = b""
+        while self._is_open:
+            try:
+                rest += self._port.read(self._port.in_waiting or 1)
+            except (serial.SerialException, OSError):
+                break
+            *lines, rest = rest.split(b"\n")
+            for line in lines:
+                self._take(line.decode(errors="replace"))
         self._take(None)
 
 
@@ -114,28 +135,34 @@ class BoxTarget:
         self.installed = {}
 
     def load(self, config, plan=None):
-        shutil.rmtree(self._files, ignore_errors=True)
         config = {"state_file": "ue.state", "json": True, **config, "link": self.link}
-        from ue.config import merge
+        if plan is None:
+            self._install(merge(config), START, {"config.json": config})
+            return
+        bench = {"heap_kb": BARE_HEAP_KB, "config": "config.json", **plan}
+        files = {"config.json": config, "bench.json": bench}
+        self._install(merge(config), SCRIPTS / "measured.py", files)
 
-        merged = merge(config)
-        start = "ue.startup" if plan is None else "ue.main"
-        self.installed = compile_all(sources(merged, start), read_format(PICO_MPY))
-        for name, data in self.installed.items():
-            path = self._files / "lib" / name
+    def load_modules(self, config, modules):
+        """Give it what a configuration needs, and a start that only imports some modules."""
+        script = SCRIPTS / "imported.py"
+        self._install(merge(config), script, {"bench.json": {"modules": modules}})
+
+    def _install(self, config, main, more):
+        shutil.rmtree(self._files, ignore_errors=True)
+        self.installed = compile_all(sources(config), read_format(PICO_MPY))
+        files = {f"lib/{name}": data for name, data in self.installed.items()}
+        files |= {name: json.dumps(value).encode() for name, value in more.items()}
+        files["main.py"] = main.read_bytes()
+        for name, data in files.items():
+            path = self._files / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(data)
-        (self._files / "config.json").write_text(json.dumps(config))
-        main = START if plan is None else SCRIPTS / "measured.py"
-        (self._files / "main.py").write_text(main.read_text())
-        if plan is not None:
-            bench = {"heap_kb": BARE_HEAP_KB, "config": "config.json", **plan}
-            (self._files / "bench.json").write_text(json.dumps(bench))
         self.box.load(self._files)
 
     def start(self):
         self.box.start()
-        self.events = Console(self.box.console_port)
+        self.events = Console(self.box.console_url)
 
     def reset(self):
         self.box.reset()
@@ -145,3 +172,48 @@ class BoxTarget:
             self.events.close()
             self.events = None
         self.box.stop()
+
+
+class BoardTarget:
+    """A board on USB at `port`, its UART 0 at the adapter `uart`; `msgin5g flash` installs."""
+
+    name = "serial"
+    can = frozenset({"reset", "outage"})
+    link = "serial://uart0?tx=0&rx=1"
+
+    def __init__(self, folder, port, uart):
+        self._folder = folder
+        self._port = port
+        self.gateway_link = f"serial://{uart}"
+        self.events = None
+
+    def load(self, config, plan=None):
+        assert plan is None
+        file = self._folder / "config.json"
+        config = {"state_file": "ue.state", "json": True, **config, "link": self.link}
+        file.write_text(json.dumps(config))
+        flash = ["-m", "msgin5g_tools.cli", "flash", "--port", self._port, "--no-start"]
+        self._run(*flash, "--config", str(file))
+
+    def start(self):
+        self._run("-m", "mpremote", "connect", self._port, "reset")
+        self.events = Console(self._port)
+
+    def reset(self):
+        self.events.close()
+        self.start()
+
+    def stop(self):
+        if self.events is not None:
+            self.events.close()
+            self.events = None
+            # The next one finds the board at rest, and new.
+            remove = "import os\nfor one in ('main.py', 'ue.state'):\n try: os.remove(one)\n"
+            remove += " except OSError: pass"
+            self._run("-m", "mpremote", "connect", self._port, "exec", remove)
+
+    def _run(self, *arguments):
+        done = subprocess.run(
+            [sys.executable, *arguments], capture_output=True, text=True, timeout=FLASH_S
+        )
+        assert done.returncode == 0, done.stdout + done.stderr

@@ -306,6 +306,13 @@ def test_two_boxes_and_their_ends(box_parts, tmp_path):
         one.reset()
 
 
+def test_a_box_is_stopped_and_started_again(pico_box):
+    for _ in range(2):
+        pico_box.stop()
+        pico_box.start()
+        assert mpremote(pico_box.console_url, "exec", "print(1 + 1)").strip() == "2"
+
+
 def test_a_box_that_ended_is_told_with_its_last_lines(pico_box):
     os.kill(pico_box.pid, signal.SIGKILL)
     with pytest.raises(BoxError, match=r"(?s)ended \(exit code -9\).*listening"):

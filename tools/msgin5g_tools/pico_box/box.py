@@ -98,6 +98,7 @@ class PicoBox:
         Its `main.py` may run by then, or the REPL may wait.
         """
         self._state.mkdir(parents=True, exist_ok=True)
+        since = self.mark()
         parts = self._parts
         self._process = subprocess.Popen(
             [
@@ -115,14 +116,14 @@ class PicoBox:
         self._reader = threading.Thread(target=self._read, args=(self._process,), daemon=True)
         self._reader.start()
         try:
-            ports = self._wait_for("listening", 0, deadline_s)
+            ports = self._wait_for("listening", since, deadline_s)
             self.console_port, self.uart_port = ports["console"], ports["uart"]
             self._console = Tty(self.console_tty, self.console_port)
             self._uart = Tty(self.uart_tty, self.uart_port)
             self._console.plug()
             self._uart.plug()
             self._is_plugged = True
-            self._wait_for("up", 0, deadline_s)
+            self._wait_for("up", since, deadline_s)
         except BaseException:
             self.stop()
             raise
