@@ -120,3 +120,18 @@ REGISTRATION_ID_KEYS = ("registrationID", "RegistrationID", "registration ID", "
 # GAP 7.3.4.1, A.3.2.1: a payload is a JSON string. Octets that are no UTF-8 text, or a text that
 # looks like it, travel as a data URI (RFC 2397) in base64.
 BINARY_PREFIX = "data:;base64,"
+
+# GAP TS 29.538: no API brings anything to an AS. It is POSTed to its targetUri: a message as
+# UEMessageDelivery, a report as DeliveryStatusReport (it has `delivSt`), and what MSGRESP says of
+# a message of its own as MessageDeliveryAck. An answer 2xx means taken.
+
+# GAP TS 29.538: the ProblemDetails in ASRegistrationAck tells of success by its `status`. An AS
+# has one registration, until it is deleted; who registers again replaces it.
+
+# GAP TS 29.538: a message that cannot be delivered is answered 200 with DELY_FAILED and a cause;
+# if that comes out later, the sender gets a report of failure if it asked for reports.
+
+# GAP 6.4.1.2.1, MSGin5G-8: nothing keeps a message from going round. Servers name themselves in
+# Via (RFC 9110 7.6.3); without that, one that comes back from another neighbour is a loop.
+MAX_HOPS = 8
+CAUSE_LOOP = "the message goes round"

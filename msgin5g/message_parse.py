@@ -24,15 +24,18 @@ _PRIORITY = {
 }
 
 
-def parse_message(payload):
-    """Return the Message in a POST's payload. Raises BadMessage, UnsupportedType."""
+def parse_message(payload, longest=MAX_PAYLOAD_BYTES):
+    """Return the Message in a POST's payload. Raises BadMessage, UnsupportedType.
+
+    longest: bytes of text that a message may have; what a Server joined has more than UEs send.
+    """
     value = loads(payload)
     if value.__class__ is not dict:
         raise BadMessage("", OBJECT)
     message = Message()
     kind = value.get(n.MSG_TYPE)
     if kind == n.MSG:
-        _msg(message, value)
+        _msg(message, value, longest)
     elif kind == n.IMDN:
         _imdn(message, value)
     elif kind == n.MSGRESP:
@@ -57,7 +60,7 @@ def parse_message(payload):
     return message
 
 
-def _msg(message, value):
+def _msg(message, value, longest):
     message.message_id = uuid(value.get(n.MSG_ID), n.MSG_ID)
     message.origin = address(value, n.ORI_ADDR, n.ORI_ADDR_TYPE, ORIGINS)
     message.destination = address(value, n.DEST_ADDR, n.DEST_ADDR_TYPE, DESTINATIONS)
@@ -74,7 +77,7 @@ def _msg(message, value):
         # No outer payload and no segments are looked at (6.4.1.1.3 a, d).
         message.entries = _entries(value, _msg_entry)
         return
-    message.payload = _payload(value)
+    message.payload = _payload(value, longest)
     if n.IS_SEGMENTED in value and truth(value[n.IS_SEGMENTED], n.IS_SEGMENTED):
         message.segment = segment(value.get(n.SEG_PARAMS))
 
@@ -113,14 +116,14 @@ def _elements(message, value):
         message.priority = _PRIORITY[priority]
 
 
-def _payload(value):
+def _payload(value, longest):
     if n.PAYLOAD not in value:
         return None
     payload = value[n.PAYLOAD]
     if payload.__class__ is not str:
         raise BadMessage(n.PAYLOAD, "a string is wanted")
-    if len(payload) * 4 > MAX_PAYLOAD_BYTES and len(payload.encode()) > MAX_PAYLOAD_BYTES:
-        raise BadMessage(n.PAYLOAD, "at most %d bytes are wanted" % MAX_PAYLOAD_BYTES)
+    if len(payload) * 4 > longest and len(payload.encode()) > longest:
+        raise BadMessage(n.PAYLOAD, "at most %d bytes are wanted" % longest)
     return payload
 
 
@@ -175,7 +178,7 @@ def _entries(value, read):
 
 def _msg_entry(entry, item):
     _elements(entry, item)
-    entry.payload = _payload(item)
+    entry.payload = _payload(item, MAX_PAYLOAD_BYTES)
     if entry.payload is None:
         raise BadMessage(n.PAYLOAD, "missing")
 

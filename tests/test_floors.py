@@ -33,7 +33,7 @@ THIRD_PARTY = {
     "msgin5g_host": {"aiocoap"},
     "ue": set(),
     "msgin5g_gateway": {"aiocoap", "serial"},
-    "msgin5g_server": {"aiocoap", "aiohttp"},
+    "msgin5g_server": {"aiocoap", "aiohttp", "msgspec"},
     # micropython: what runs on it, such as the virtual radio's `bluetooth`.
     "msgin5g_tools": {
         *("aiocoap", "aiohttp", "bleak", "bumble", "littlefs", "micropython", "mpremote"),

@@ -49,6 +49,8 @@ class CoapServer:
         self._core = core
         self._clock = clock
         self._log = log
+        # Makes the calls that go over HTTP.
+        self.on_calls: Callable[[list[Attempt]], None] = lambda attempts: None
         self._answers: list[tuple[Incoming, int, bytes]] = []
         self._after_commit: list[Callable[[bool], None]] = []
         self._is_flushing = False
@@ -174,6 +176,9 @@ class CoapServer:
                 *(_peer(where), coap.POST, gaps.PATH, payload, now),
                 **{"token": token, "context": _Posted(attempt)},
             )
+        calls = self._core.messages.take_calls()
+        if calls:
+            self.on_calls(calls)
 
     def _wake_at(self, now: int) -> None:
         due = self._core.messages.next_deadline()

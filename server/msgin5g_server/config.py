@@ -1,8 +1,12 @@
 """The keys of server.toml."""
 
+import re
+from urllib.parse import urlsplit
+
 from msgin5g import gaps
 from msgin5g.limits import MAX_PAYLOAD_BYTES, MAX_SECONDS
 from msgin5g_host.config import Key, Table, check_uri, parse_address
+from msgin5g_server.outside import BMG, L3G, N3G
 from msgin5g_server.registry import MAX_REGISTRATIONS
 
 
@@ -27,8 +31,48 @@ def _address_or_empty(value: str) -> None:
         parse_address(value)
 
 
+def _url(value: str) -> None:
+    """The start of an HTTP URL: http(s)://host[:port][/path], nothing after it."""
+    try:
+        parts = urlsplit(value)
+        good = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:
+        good = False
+    if not good or parts.query or parts.fragment or parts.username or not value.isascii():
+        raise ValueError(f"a URL such as https://example.org:8443 is wanted, not {value!r}")
+
+
+def _token(value: str) -> None:
+    """RFC 6750; short ones are guessed."""
+    if not _TOKEN.match(value):
+        raise ValueError(
+            f"a bearer token has {MIN_TOKEN} to 255 letters, digits or -._~+/=; "
+            "make one with: openssl rand -hex 24"
+        )
+
+
+def _token_or_none(value: str) -> None:
+    if value:
+        _token(value)
+
+
+def _gateway_kind(value: str) -> None:
+    if value not in (L3G, N3G, BMG):
+        raise ValueError(f"{L3G}, {N3G} or {BMG} is wanted, not {value!r}")
+
+
+MIN_TOKEN = 16
+_TOKEN = re.compile(rf"[A-Za-z0-9._~+/=-]{{{MIN_TOKEN},255}}\Z")
 # The longest message is then well below the most segments that a message may have.
 MIN_SEGMENT_BYTES = 128
+
+
+def _tokens(table: str) -> tuple[Key, Key]:
+    return (
+        Key(f"{table}.token", str, None, "bearer token that it shows", _token, secret=True),
+        Key(f"{table}.our_token", str, None, "bearer token it is shown", _token, secret=True),
+    )
+
 
 KEYS = (
     Key("server.bind", str, "127.0.0.1:65401", "CoAP address, host:port over UDP", parse_address),
@@ -36,7 +80,7 @@ KEYS = (
         "server.http",
         str,
         "127.0.0.1:8080",
-        "HTTP address of /ues, /health and /metrics; empty for none",
+        "HTTP address of TS 29.538, /ues, /health and /metrics; empty for none",
         _address_or_empty,
     ),
     Key("server.data", str, "msgin5g-server-data", "folder of the registry"),
@@ -73,6 +117,11 @@ KEYS = (
     Key("server.aggregate", bool, True, "send several waiting messages of one sender as one"),
     Key("server.open", bool, False, "let any UE Service ID register (lab mode)"),
     Key("server.log_messages", bool, False, "log every protocol message"),
+    Key("http.tls_cert", str, "", "file with the certificate chain (PEM); empty for no TLS"),
+    Key("http.tls_key", str, "", "file with the private key (PEM)"),
+    Key("http.ca", str, "", "file of CAs for callbacks and peers (PEM); empty for the system's"),
+    Key("http.token", str, "", "the operator's bearer token", _token_or_none, secret=True),
+    Key("http.deadline_s", float, 10.0, "longest that a callback or peer may take", _above_zero),
 )
 
 TABLES = (
@@ -116,8 +165,39 @@ TABLES = (
             Key(
                 "application.as_service_id", str, "", "its AS Service ID", check_uri, required=True
             ),
+            *_tokens("application"),
         ),
         "as_service_id",
-        "an application that reads its messages over HTTP",
+        "an application: it registers over HTTP (TS 29.538), or fetches its messages",
+    ),
+    Table(
+        "message_gateway",
+        (
+            Key(
+                *("message_gateway.mgw_service_id", str, "", "its MGW Service ID", check_uri),
+                required=True,
+            ),
+            Key(
+                *("message_gateway.kind", str, "", "L3G, N3G or BMG", _gateway_kind),
+                required=True,
+            ),
+            Key("message_gateway.url", str, "", "its apiRoot", _url, required=True),
+            Key("message_gateway.ues", list, [], "the UEs that it speaks for", check_uri),
+            Key("message_gateway.areas", list, [], "areas of a BMG; none: all of them"),
+            *_tokens("message_gateway"),
+        ),
+        "mgw_service_id",
+        "a message gateway: Legacy 3GPP, Non-3GPP or Broadcast",
+    ),
+    Table(
+        "peer",
+        (
+            Key("peer.server_id", str, "", "its name here, a URI", check_uri, required=True),
+            Key("peer.url", str, "", "its apiRoot", _url, required=True),
+            Key("peer.prefixes", list, [], "how its Service IDs begin", check_uri),
+            *_tokens("peer"),
+        ),
+        "server_id",
+        "another MSGin5G Server (MSGin5G-8)",
     ),
 )

@@ -37,6 +37,7 @@ class ServerCore:
     """Serve REG, DEREG, BREG and bulk DEREG over one registry, and messages over one store."""
 
     def __init__(self, settings: Settings, registry: Registry, log: EventLog) -> None:
+        self.settings = settings
         self.registry = registry
         self.accounts = Accounts(settings.rows["ue"], settings["server.open"], registry)
         self.counters: Counter[str] = Counter()

@@ -5,6 +5,7 @@ gets a few attempts, then what asked for store and forward waits, and the rest i
 """
 
 import heapq
+import zlib
 from collections import Counter, deque
 from collections.abc import Iterator
 from itertools import islice
@@ -19,6 +20,8 @@ MAX_STORED_OF_ONE = 1_000
 ATTEMPTS = 3
 _PAUSE_MS = 2_000
 _ASLEEP_MS = 60_000
+# Over HTTP nobody registers again when they are back: pauses up to 16 minutes, not for ever.
+_ASLEEP_DOUBLES = 4
 _RANKS = 3
 # As many of a mailbox as may travel in one aggregate.
 _PACKED = 16
@@ -255,10 +258,11 @@ class Courier:
                 self._discard(delivery, gaps.CAUSE_EXPIRED)
         box.failures += 1
         if box.failures < ATTEMPTS and not box.asleep:
-            box.not_before = now + (_PAUSE_MS << box.failures - 1)
+            box.not_before = now + _spread(_PAUSE_MS << box.failures - 1, attempt, now)
         else:
             box.asleep = True
-            box.not_before = now + _ASLEEP_MS
+            grown = min(box.failures - ATTEMPTS, _ASLEEP_DOUBLES) if "://" in attempt.peer else 0
+            box.not_before = now + _spread(_ASLEEP_MS << max(grown, 0), attempt, now)
             self._hold(attempt.recipient, box, None, now)
         self._ready[attempt.recipient] = None
 
@@ -299,3 +303,13 @@ class Courier:
         self._counters["discarded: " + cause.partition(":")[0]] += 1
         self._store.drop_delivery(delivery)
         self._postman.discarded(delivery, cause)
+
+
+def _spread(pause_ms: int, attempt: Attempt, now: int) -> int:
+    """Return a pause; over HTTP up to a quarter longer, each recipient another bit.
+
+    All that a host which was away is to get would come at the same moment otherwise.
+    """
+    if "://" not in attempt.peer:
+        return pause_ms
+    return pause_ms + zlib.crc32(f"{attempt.recipient} {now}".encode()) % (pause_ms // 4)

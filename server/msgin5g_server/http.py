@@ -1,4 +1,4 @@
-"""The Server's HTTP side: who is registered, messages, whether it is well, and its counters."""
+"""The Server's HTTP side: TS 29.538, who is registered, whether it is well, and its counters."""
 
 import asyncio
 import json
@@ -9,7 +9,11 @@ from aiohttp import web
 
 from msgin5g_host.clock import Clock, iso
 from msgin5g_server.core import ServerCore
-from msgin5g_server.http_messages import MAX_BODY_BYTES, Durably, HttpMessages
+from msgin5g_server.http_access import Access, server_tls
+from msgin5g_server.http_messages import Durably, HttpMessages
+from msgin5g_server.northbound import Northbound
+from msgin5g_server.openapi import Description
+from msgin5g_server.problems import MAX_BODY_BYTES, as_problems
 from msgin5g_server.registry import Registration
 
 _DEFAULT_LIMIT = 1000
@@ -23,7 +27,10 @@ _METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
 class HttpServer:
-    """Serve /ues, /messages, /health and /metrics; `address` is the bound (host, port)."""
+    """Serve the APIs of TS 29.538, /ues, /messages, /health and /metrics.
+
+    `address` is the bound (host, port), `scheme` http or https. Raises ConfigError.
+    """
 
     def __init__(
         self,
@@ -35,9 +42,14 @@ class HttpServer:
         self._core = core
         self._clock = clock
         self._coap_counters = coap_counters
-        app = web.Application(client_max_size=MAX_BODY_BYTES)
+        self._access = Access(core.settings)
+        self._tls = server_tls(core.settings)
+        self.scheme = "http" if self._tls is None else "https"
+        app = web.Application(client_max_size=MAX_BODY_BYTES, middlewares=[as_problems])
         app.router.add_get("/ues", self._ues)
-        HttpMessages(core, durably).add_routes(app)
+        HttpMessages(core, durably, self._access).add_routes(app)
+        Northbound(core, durably, self._access).add_routes(app)
+        Description().add_routes(app)
         app.router.add_get("/health", self._health)
         app.router.add_get("/metrics", self._metrics)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
@@ -46,7 +58,7 @@ class HttpServer:
     async def start(self, host: str, port: int) -> None:
         """Bind and serve. Raises OSError."""
         await self._runner.setup()
-        await web.TCPSite(self._runner, host, port).start()
+        await web.TCPSite(self._runner, host, port, ssl_context=self._tls).start()
         self.address = self._runner.addresses[0][:2]
 
     async def close(self) -> None:
@@ -54,6 +66,7 @@ class HttpServer:
         await self._runner.cleanup()
 
     async def _ues(self, request: web.Request) -> web.Response:
+        self._access.need_operator(request)
         for name in request.query:
             if name not in _PARAMETERS:
                 known = ", ".join(_PARAMETERS)
@@ -90,7 +103,7 @@ class HttpServer:
         return web.json_response({"status": "ok", "registered": len(self._core.registry)})
 
     async def _metrics(self, request: web.Request) -> web.Response:
-        del request
+        self._access.need_operator(request)
         lines = [
             "# TYPE msgin5g_registered_ues gauge",
             f"msgin5g_registered_ues {len(self._core.registry)}",

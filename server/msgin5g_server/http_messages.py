@@ -15,9 +15,9 @@ from msgin5g.errors import BadMessage
 from msgin5g_host.clock import iso
 from msgin5g_host.folder import StoreError
 from msgin5g_server.core import ServerCore
+from msgin5g_server.http_access import Access
 from msgin5g_server.routes import RouteError
 
-MAX_BODY_BYTES = 256 * 1024
 _KEYS = ("from", "to", "kind", "payload", "report", "priority", "store_until")
 
 # Runs a function of the time and resolves to its result once what it changed is on disk.
@@ -27,9 +27,10 @@ Durably = Callable[[Callable[[int], Any]], Awaitable[Any]]
 class HttpMessages:
     """The handlers of /messages."""
 
-    def __init__(self, core: ServerCore, durably: Durably) -> None:
+    def __init__(self, core: ServerCore, durably: Durably, access: Access) -> None:
         self._core = core
         self._durably = durably
+        self._access = access
 
     def add_routes(self, app: web.Application) -> None:
         """Add the routes to an application."""
@@ -41,6 +42,7 @@ class HttpMessages:
         after = request.query.get("after", "0")
         if not after.isascii() or not after.isdigit() or len(after) > 18:
             raise web.HTTPBadRequest(text=f"after is a number, not {after!r}\n")
+        self._access.need(self._access.caller(request), application)
         found = self._core.messages.applications.inbox(application, int(after))
         if found is None:
             raise web.HTTPNotFound(text=_unknown(application))
@@ -53,6 +55,7 @@ class HttpMessages:
     async def _send(self, request: web.Request) -> web.Response:
         fields = await self._fields(request)
         application = fields["from"]
+        self._access.need(self._access.caller(request), application)
         if not self._core.messages.routes.is_application(application):
             raise web.HTTPForbidden(text=_unknown(application))
         destination = (fields.get("kind", n.UE), fields["to"])

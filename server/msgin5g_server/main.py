@@ -18,10 +18,12 @@ from msgin5g_host.config import (
 )
 from msgin5g_host.folder import StoreError
 from msgin5g_host.log import EventLog
+from msgin5g_server.calls import Calls
 from msgin5g_server.coap import CoapServer
 from msgin5g_server.config import KEYS, TABLES
 from msgin5g_server.core import ServerCore
 from msgin5g_server.http import HttpServer
+from msgin5g_server.http_access import check_access, client_tls
 from msgin5g_server.registry import Registry
 
 _EXPIRY_CHECK_S = 1.0
@@ -37,13 +39,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--print-config", action="store_true", help="print the merged configuration and end"
     )
-    add_flags(parser, KEYS)
+    # Others see a command line: secrets come from the file or the environment.
+    add_flags(parser, [key for key in KEYS if not key.secret])
 
 
 def run(args: argparse.Namespace) -> int:
     """Run the server until SIGTERM; returns the exit code."""
     try:
         settings = load(KEYS, TABLES, args.config, os.environ, given_flags(args, KEYS))
+        check_access(settings)
     except ConfigError as problem:
         print(f"msgin5g server: {problem}", file=sys.stderr)
         return 2
@@ -62,9 +66,12 @@ async def _serve(settings: Settings, as_json: bool, stop: asyncio.Event) -> None
     log = EventLog("server", as_json, messages=settings["server.log_messages"], clock=clock)
     registry = Registry(settings["server.data"], settings["server.max_registrations"])
     core = ServerCore(settings, registry, log)
-    coap = http = None
+    coap = http = calls = None
     try:
         coap = CoapServer(*parse_address(settings["server.bind"]), core, clock, log)
+        tls, deadline_s = client_tls(settings), settings["http.deadline_s"]
+        calls = Calls(core.messages, coap.durably, tls, deadline_s, log)
+        coap.on_calls = calls.start
         where = settings["server.http"]
         if where:
             http = HttpServer(core, clock, lambda: coap.endpoint.counters, coap.durably)
@@ -73,6 +80,7 @@ async def _serve(settings: Settings, as_json: bool, stop: asyncio.Event) -> None
             "ready",
             coap=_text(coap.address),
             http=_text(http.address) if http else None,
+            tls=http is not None and http.scheme == "https" or None,
             data=settings["server.data"],
             registered=len(registry),
             open=settings["server.open"] or None,
@@ -82,6 +90,8 @@ async def _serve(settings: Settings, as_json: bool, stop: asyncio.Event) -> None
     finally:
         if http is not None:
             await http.close()
+        if calls is not None:
+            await calls.close()
         if coap is not None:
             await coap.close()
         core.close()

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from msgin5g.limits import MAX_MESSAGE_BYTES
 from msgin5g.message import Message, parse_message
 from msgin5g_host.folder import StoreError
 
@@ -40,6 +41,9 @@ CREATE TABLE IF NOT EXISTS inbox (
 );
 CREATE TABLE IF NOT EXISTS set_route (
     set_id TEXT PRIMARY KEY, sender TEXT NOT NULL, receiver TEXT NOT NULL
+);
+CREATE TABLE IF NOT EXISTS note (
+    kind TEXT NOT NULL, key TEXT NOT NULL, value BLOB NOT NULL, PRIMARY KEY (kind, key)
 );
 """
 
@@ -75,7 +79,7 @@ class Body:
     def message(self) -> Message:
         """The parsed message."""
         if self._message is None:
-            self._message = parse_message(self.payload)
+            self._message = parse_message(self.payload, MAX_MESSAGE_BYTES)
         return self._message
 
 
@@ -114,6 +118,7 @@ class MessageStore:
         self._seen: OrderedDict[tuple[str, str, int], bool] = OrderedDict()
         self._routes: OrderedDict[str, tuple[str, str]] = OrderedDict()
         self._inboxes: dict[str, deque[tuple[int, int, bytes]]] = {}
+        self._notes: dict[str, dict[str, bytes]] = {}
         self._next_id = 1
         try:
             self._db = sqlite3.connect(self._path, isolation_level=None)
@@ -234,6 +239,21 @@ class MessageStore:
             oldest, _ = self._routes.popitem(last=False)
             self._staged.append(("DELETE FROM set_route WHERE set_id = ?", (oldest,)))
 
+    def notes(self, kind: str) -> dict[str, bytes]:
+        """Return what other parts keep here, by key and oldest first; not to be changed."""
+        return self._notes.setdefault(kind, {})
+
+    def put_note(self, kind: str, key: str, value: bytes) -> None:
+        """Stage a note; it replaces the one of that key."""
+        self.notes(kind)[key] = value
+        row = (kind, key, value)
+        self._staged.append(("INSERT OR REPLACE INTO note VALUES (?, ?, ?)", row))
+
+    def drop_note(self, kind: str, key: str) -> None:
+        """Stage the end of a note, if there is one."""
+        if self.notes(kind).pop(key, None) is not None:
+            self._staged.append(("DELETE FROM note WHERE kind = ? AND key = ?", (kind, key)))
+
     def is_changed(self) -> bool:
         """Tell whether something is staged."""
         return bool(self._staged)
@@ -300,6 +320,9 @@ class MessageStore:
         self._inboxes = {}
         for id, application, at_ms, payload in read("SELECT * FROM inbox ORDER BY id"):
             self._inboxes.setdefault(application, deque()).append((id, at_ms, payload))
+        self._notes = {}
+        for kind, key, value in read("SELECT * FROM note ORDER BY rowid"):
+            self._notes.setdefault(kind, {})[key] = value
         inboxes = [box[-1][0] for box in self._inboxes.values()]
         ids = [*inboxes, *bodies, *self.deliveries, *self.parts]
         self._next_id = max(self._next_id, max(ids, default=0) + 1)

@@ -4,7 +4,7 @@ No input or output but the store's: payloads go in, codes come out, POSTs come o
 was taken is on disk after `commit`, and is handed on until the next hop has answered.
 """
 
-from collections import Counter, OrderedDict
+from collections import Counter
 
 from msgin5g import coap, gaps
 from msgin5g import names as n
@@ -12,7 +12,6 @@ from msgin5g.errors import BadMessage
 from msgin5g.limits import MAX_MESSAGE_BYTES
 from msgin5g.message import (
     Message,
-    msgresp,
     parse_message,
     segconfir,
     segrec,
@@ -25,11 +24,13 @@ from msgin5g_server.applications import Applications
 from msgin5g_server.collecting import Collector
 from msgin5g_server.courier import Attempt, Courier
 from msgin5g_server.message_store import Body, Delivery, MessageStore
-from msgin5g_server.packing import Packer
+from msgin5g_server.origins import Origins
+from msgin5g_server.outside import Outside
+from msgin5g_server.packing import Packer, apart
 from msgin5g_server.registry import Registry
+from msgin5g_server.responses import Responses
 from msgin5g_server.routes import RouteError, Routes
 
-MAX_TOLD = 10_000
 _RANK = {n.HIGH: 0, n.NORMAL: 1, n.LOW: 2}
 # Places in what was seen that are no segment's number: of a report, and of a set given up.
 _REPORT = -1
@@ -58,14 +59,20 @@ class MessageCore:
         self._counters = counters
         self._service_id: str = settings["server.service_id"]
         self.retention_ms: int = settings["server.message_retention_s"] * 1000
-        self.routes = Routes(settings, registry)
+        self.outside = Outside(settings, store)
+        self.routes = Routes(settings, registry, self.outside)
+        self.origins = Origins(registry, accounts, self.routes, store)
         self.courier = Courier(store, self, counters)
         self._packer = Packer(settings, self.routes)
         self.applications = Applications(self, self.routes, store, self._packer, counters)
         wait_ms = int(settings["server.segment_wait_s"] * 1000)
         self._collector = Collector(store, wait_ms, self.retention_ms)
-        self._told: OrderedDict[tuple[str, str], str] = OrderedDict()
+        self.responses = Responses(
+            *(self, self.routes, store, self._packer, self.applications),
+            *(self._service_id, counters),
+        )
         self._out: list[Post] = []
+        self._calls: list[Attempt] = []
         self._now = 0
         self.courier.start()
 
@@ -80,13 +87,24 @@ class MessageCore:
             raise BadMessage(n.MSG_IDEN, "not this service")
         kind = message.msg_type
         self._counters["messages: " + kind] += 1
-        if kind == n.MSG:
-            return self._on_msg(message, payload, source, token, now)
-        if kind == n.IMDN:
-            return self._on_imdn(message, payload, source, now)
+        if kind == n.MSG or kind == n.IMDN:
+            cause = self.origins.refuse(message, source, now)
+            return self._on_any(message, payload, source, token, cause, now)
         if kind == n.SEGREC or kind == n.SEGCONFIR:
             return self._on_control(message, payload, source, token, now)
         raise BadMessage(n.MSG_TYPE, f"a server takes no {kind}")
+
+    def submit(self, message: Message, source: str, cause: str | None, now: int) -> bool:
+        """Take MSG or IMDN that came over HTTP; False if there is no room for it.
+
+        cause: why its originator is refused, or None. `responses.told` says what became of it.
+        Raises BadMessage.
+        """
+        self._now = now
+        self._counters["messages: http"] += 1
+        payload = self._packer.whole(message)
+        code, _ = self._on_any(message, payload, source, b"", cause, now)
+        return code != coap.UNAVAILABLE
 
     def registered(self, ue: str, now: int) -> None:
         """A UE, or a gateway with all behind it, can be reached (again)."""
@@ -127,7 +145,7 @@ class MessageCore:
             self._post(origin, segconfir(self._service_id, set_id, False))
             for part in parts[:1]:
                 body = self._store.new_body(origin, *part)
-                self._tell(body, n.FAILURE, gaps.CAUSE_SEGMENTS_MISSING)
+                self._tell(body, origin, n.FAILURE, gaps.CAUSE_SEGMENTS_MISSING)
                 self._store.note_seen(origin, body.message.message_id, _GIVEN_UP, False)
         self.courier.poll(now)
 
@@ -138,6 +156,7 @@ class MessageCore:
     def rollback(self) -> None:
         """Start again from the disk. Raises StoreError if it cannot be read."""
         self._store.rollback()
+        self.outside.start()
         self._out.clear()
         self._collector.start(self._now)
         self.courier.start()
@@ -150,9 +169,17 @@ class MessageCore:
         """Return the POSTs of this batch; call `commit` first."""
         out, self._out = self._out, []
         for attempt, payload in self.courier.out:
-            out.append((attempt, attempt.peer, payload, None))
+            if "://" in attempt.peer:
+                self._calls.append(attempt)
+            else:
+                out.append((attempt, attempt.peer, payload, None))
         self.courier.out.clear()
         return out
+
+    def take_calls(self) -> list[Attempt]:
+        """Return what goes over HTTP, after `take`."""
+        calls, self._calls = self._calls, []
+        return calls
 
     # What the courier asks
 
@@ -166,12 +193,14 @@ class MessageCore:
 
     def pack(self, recipient: str, waiting: list[Delivery]) -> tuple[list[Delivery], bytes]:
         """Return what travels together now, and as which payload."""
+        if self.routes.link(recipient) is not None:
+            return waiting[:1], b""
         return self._packer.pack(recipient, waiting)
 
     def deferred(self, delivery: Delivery) -> None:
         """Tell the originator that its message waits (6.4.1.2.2 d)."""
         if delivery.body.message.msg_type == n.MSG:
-            self._tell(delivery.body, n.STORED, None)
+            self._tell(delivery.body, delivery.recipient, n.STORED, None)
 
     def discarded(self, delivery: Delivery, cause: str) -> None:
         """Tell the originator that its message was given up (6.4.1.2.6 a1, c1)."""
@@ -185,17 +214,27 @@ class MessageCore:
             cause=cause,
         )
         if message.msg_type == n.MSG:
-            self._tell(body, n.FAILURE, cause)
+            self._tell(body, delivery.recipient, n.FAILURE, cause)
 
     # What arrives
 
-    def _on_msg(
-        self, message: Message, payload: bytes, source: str, token: bytes, now: int
+    def _on_any(
+        self,
+        message: Message,
+        payload: bytes,
+        source: str,
+        token: bytes,
+        cause: str | None,
+        now: int,
     ) -> tuple[int, bytes]:
+        """Take MSG or IMDN. cause: why its originator is refused, or None."""
+        if message.msg_type == n.IMDN:
+            if cause is not None:
+                raise BadMessage(n.ORI_ADDR, cause)
+            return self._on_imdn(message, payload, source, now)
         origin = message.origin[1]
         number = message.segment.number if message.segment else 0
         body = self._store.new_body(origin, source, token, payload, message)
-        cause = self._refuse_origin(message, source, now)
         if cause is None:
             if self._store.has_seen(origin, message.message_id, number):
                 self._counters["repeated_messages"] += 1
@@ -209,7 +248,8 @@ class MessageCore:
         if cause is not None:
             self._counters["rejected: " + cause] += 1
             self._log.event("rejected", what=n.MSG, origin=origin, cause=cause, peer=source)
-            self._respond(body.source, token, message, n.FAILURE, cause)
+            there = message.destination[1]
+            self.responses.respond(source, token, message, there, n.FAILURE, cause, now)
             return coap.CHANGED, b""
         if not self.courier.has_room(len(recipients)):
             self._counters["messages_full"] += 1
@@ -248,9 +288,6 @@ class MessageCore:
     ) -> tuple[int, bytes]:
         """Pass a report on (6.4.1.2.4, .5, .8, .9)."""
         origin, destination = message.origin[1], message.destination[1]
-        cause = self._refuse_origin(message, source, now)
-        if cause is not None:
-            raise BadMessage(n.ORI_ADDR, cause)
         ids = [one.message_id for one in message.entries or [message]]
         if all(self._store.has_seen(origin, one, _REPORT) for one in ids):
             self._counters["repeated_messages"] += 1
@@ -258,11 +295,15 @@ class MessageCore:
         for one in ids:
             if self._store.wants_report(destination, one) is None:
                 raise BadMessage(n.MSG_ID, "a report on a message that nobody sent")
-        if message.destination[0] == n.AS:
+        body = self._store.new_body(origin, source, b"", payload, message)
+        if self.routes.has_inbox(destination):
             self.applications.hand_over(message, destination, now)
-        else:
-            body = self._store.new_body(origin, source, b"", payload, message)
+        elif self.routes.link(destination) is None:
             self.enqueue(body, destination, 1, True, now + self.retention_ms, now)
+        else:
+            for one in apart(message):
+                piece = body if one is message else self._body_of(body, one)
+                self.enqueue(piece, destination, 1, True, now + self.retention_ms, now)
         for one in ids:
             self._store.note_seen(origin, one, _REPORT, False)
         return coap.CHANGED, b""
@@ -272,7 +313,7 @@ class MessageCore:
     ) -> tuple[int, bytes]:
         """Pass SEGREC or SEGCONFIR on to who sent the segments (6.5.3.4, 6.5.3.5)."""
         route = self._store.set_route(message.set_id)
-        if route is None or not self._speaks_from(route[1], source, now):
+        if route is None or not self.origins.speaks_from(route[1], source, now):
             self._log.event("unknown-set", what=message.msg_type, set=message.set_id, peer=source)
             self._counters["unknown_sets"] += 1
             return coap.CHANGED, b""
@@ -295,18 +336,21 @@ class MessageCore:
         if message.expires_ms is not None:
             expires = min(message.expires_ms, expires)
         rank = _RANK[message.priority]
-        by_size: dict[int, list[Body]] = {}
+        made: dict[tuple[int, bool], list[Body]] = {}
         for recipient in recipients:
-            if self.routes.is_application(recipient):
+            if self.routes.has_inbox(recipient):
                 self.applications.hand_over(message, recipient, now)
                 continue
             size = self.routes.segment_bytes(recipient)
-            if size not in by_size:
-                by_size[size] = [
+            # TS 29.538 has no aggregates.
+            alone = self.routes.link(recipient) is not None
+            if (size, alone) not in made:
+                made[size, alone] = [
                     body if piece is message else self._body_of(body, piece)
-                    for piece in self._packer.pieces(message, size, now)
+                    for one in (apart(message) if alone else [message])
+                    for piece in self._packer.pieces(one, size, now)
                 ]
-            for piece in by_size[size]:
+            for piece in made[size, alone]:
                 if piece.message.segment is not None:
                     self._store.put_set_route(piece.message.segment.set_id, body.origin, recipient)
                 self.enqueue(piece, recipient, rank, message.store, expires, now)
@@ -325,47 +369,12 @@ class MessageCore:
             return
         self.courier.take(delivery, now)
 
-    def _refuse_origin(self, message: Message, source: str, now: int) -> str | None:
-        """Return the cause that refuses a sender (6.4.1.2.2 a), or None."""
-        kind, origin = message.origin
-        row = self._registry.get(origin) if kind == n.UE else None
-        if row is None or row.expires_at_ms <= now:
-            return gaps.CAUSE_NOT_REGISTERED
-        if not self._speaks_from(origin, source, now):
-            return gaps.CAUSE_NOT_THE_SENDER
-        return None
-
-    def _speaks_from(self, ue: str, source: str, now: int) -> bool:
-        """Tell whether a UE, or the gateway it is behind, speaks from this address."""
-        row = self._registry.get(ue)
-        if row is None:
-            return False
-        if row.peer == source or self.routes.address(ue, now) == source:
-            return True
-        return bool(row.via) and self._accounts.speaker(source) == row.via
-
-    def _tell(self, body: Body, status: str, cause: str | None) -> None:
-        """Send MSGRESP once for each status of a message."""
-        message = body.message
-        key = (body.origin, message.message_id)
-        if self._told.get(key) == status:
-            return
-        self._told[key] = status
-        if len(self._told) > MAX_TOLD:
-            self._told.popitem(last=False)
-        where = self.routes.address(body.origin, self._now) or body.source
-        self._respond(where, body.token, message, status, cause)
-
-    def _respond(
-        self, where: str, token: bytes, message: Message, status: str, cause: str | None
-    ) -> None:
-        self._counters["responses"] += 1
-        payload = msgresp(self._service_id, message.origin, message.message_id, status, cause)
-        if message.origin[0] == n.AS:
-            self.applications.tell(message.origin[1], payload, self._now)
-            return
-        # It answers an earlier request: same Token (6.1 b).
+    def post(self, where: str, payload: bytes, token: bytes) -> None:
+        """Stage a POST to a client that nobody waits for."""
         self._out.append((None, where, payload, token))
+
+    def _tell(self, body: Body, recipient: str, status: str, cause: str | None) -> None:
+        self.responses.tell(body, recipient, status, cause, self._now)
 
     def _post(self, ue: str, payload: bytes) -> None:
         where = self.routes.address(ue, self._now)

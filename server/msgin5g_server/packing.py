@@ -150,6 +150,20 @@ class Packer:
         return batch
 
 
+def apart(message: Message) -> list[Message]:
+    """Return the messages or reports of an aggregate (6.4.1.1.7), or what is none as it is."""
+    if message.entries is None:
+        return [message]
+    made = []
+    for entry in message.entries:
+        one = copy.copy(message)
+        one.entries = None
+        for name, value in vars(entry).items():
+            setattr(one, name, value)
+        made.append(one)
+    return made
+
+
 def _may_join(message: Message) -> bool:
     if message.entries is not None or message.segment is not None:
         return False

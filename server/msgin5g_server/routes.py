@@ -5,7 +5,9 @@ from typing import Any
 from msgin5g import gaps, jsontext
 from msgin5g import names as n
 from msgin5g.errors import BadMessage
+from msgin5g.limits import MAX_MESSAGE_BYTES
 from msgin5g_host.config import Settings
+from msgin5g_server.outside import BMG, Link, Outside
 from msgin5g_server.registry import Registry
 
 DEFAULT_SEGMENT_BYTES = 2048
@@ -18,8 +20,9 @@ class RouteError(Exception):
 class Routes:
     """Resolve recipients by the configuration and the registry."""
 
-    def __init__(self, settings: Settings, registry: Registry) -> None:
+    def __init__(self, settings: Settings, registry: Registry, outside: Outside) -> None:
         self._registry = registry
+        self._outside = outside
         self._open: bool = settings["server.open"]
         rows = settings.rows
         self._accounts = {row["ue_service_id"] for row in rows["ue"]}
@@ -40,26 +43,58 @@ class Routes:
                 raise RouteError(gaps.CAUSE_UNKNOWN_RECIPIENT)
             return [address]
         if kind == n.AS:
-            if address not in self.applications:
+            if not self.is_application(address) and self.link(address) is None:
                 raise RouteError(gaps.CAUSE_UNKNOWN_RECIPIENT)
             return [address]
         if kind == n.BC:
-            raise RouteError(gaps.CAUSE_NOT_SUPPORTED)
+            gateway = self._outside.area(address)
+            if gateway is None:
+                raise RouteError(gaps.CAUSE_NOT_SUPPORTED)
+            return [gateway.name]
         members = (self._groups if kind == n.GROUP else self._topics).get(address)
+        if members is None and kind == n.GROUP and self.link(address) is not None:
+            # A Group Service ID shows where the group is hosted.
+            return [address]
         if members is None:
             raise RouteError(gaps.CAUSE_UNKNOWN_RECIPIENT)
         return [one for one in members if one != origin]
 
     def is_application(self, service_id: str) -> bool:
         """Tell whether a Service ID is that of an Application Server."""
-        return service_id in self.applications
+        return service_id in self.applications or self._outside.registered(service_id) is not None
+
+    def refuse_as(self, service_id: str) -> str | None:
+        """Return why somebody may not register as an AS of that Service ID, or None."""
+        if service_id in self.applications:
+            return None
+        if service_id in self._accounts or service_id in self._registry:
+            return "a UE has this Service ID"
+        link = self.link(service_id)
+        if link is not None and link.kind != n.AS:
+            return f"this Service ID belongs to {link.name}"
+        if not self._open:
+            return "is no application; add it as [[application]] in server.toml"
+        return None
+
+    def has_inbox(self, service_id: str) -> bool:
+        """Tell whether this is an AS that fetches its messages."""
+        return self.is_application(service_id) and self.link(service_id) is None
+
+    def link(self, service_id: str) -> Link | None:
+        """Return how somebody is reached over HTTP, or None."""
+        return self._outside.link(service_id)
 
     def segment_bytes(self, service_id: str) -> int:
         """Return the largest payload that a recipient takes in one piece."""
+        if self.is_application(service_id):
+            return MAX_MESSAGE_BYTES
         return self._segment_bytes.get(service_id, DEFAULT_SEGMENT_BYTES)
 
     def address(self, ue: str, now: int) -> str | None:
-        """Return where a registered UE is reached, "host:port", or None."""
+        """Return where a recipient is reached now, "host:port" or a URL, or None."""
+        link = self.link(ue)
+        if link is not None:
+            return link.url
         row = self._registry.get(ue)
         if row is None or row.expires_at_ms <= now:
             return None
@@ -82,4 +117,7 @@ class Routes:
         return profile
 
     def _knows(self, ue: str) -> bool:
-        return self._open or ue in self._accounts or ue in self._registry
+        if self._open or ue in self._accounts or ue in self._registry:
+            return not self.is_application(ue)
+        link = self.link(ue)
+        return link is not None and link.kind not in (BMG, n.AS)

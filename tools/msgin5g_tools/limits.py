@@ -23,8 +23,9 @@ from msgin5g_server.collecting import MAX_SET_BYTES, MAX_SETS
 from msgin5g_server.config import KEYS as SERVER_KEYS
 from msgin5g_server.courier import MAX_AT_A_PEER, MAX_STORED, MAX_STORED_OF_ONE
 from msgin5g_server.message_store import MAX_INBOX, MAX_SEEN, MAX_SET_ROUTES
-from msgin5g_server.messages import MAX_TOLD
+from msgin5g_server.outside import MAX_AS_REGISTRATIONS
 from msgin5g_server.packing import MAX_MADE_SETS
+from msgin5g_server.responses import MAX_TOLD
 from ue.config import defaults
 from ue.inbox import REASSEMBLY_SETS
 from ue.link_udp import MAX_DATAGRAM_BYTES as MAX_UE_DATAGRAM_BYTES
@@ -107,6 +108,12 @@ def rows() -> list[tuple[str, int, str, str]]:
         ("server MAX_SET_ROUTES", MAX_SET_ROUTES, "segment sets handed on", "the oldest goes"),
         ("server MAX_MADE_SETS", MAX_MADE_SETS, "sets cut here, for recovery", "the oldest goes"),
         ("server MAX_INBOX", MAX_INBOX, "messages of an application", "the oldest goes"),
+        (
+            "server MAX_AS_REGISTRATIONS",
+            MAX_AS_REGISTRATIONS,
+            "Application Servers registered",
+            "answered 503",
+        ),
         ("server MAX_TOLD", MAX_TOLD, "messages told of", "the sender may be told twice"),
         ("server.max_registrations", registrations, "UEs registered", "refused: congestion"),
     ]

@@ -1,0 +1,160 @@
+"""A whole MSGin5G Server in this process, Application Servers with manners, and UEs on sockets."""
+
+import asyncio
+import json
+import uuid
+
+import aiohttp
+from aiohttp import web
+
+from msgin5g_host.clock import Clock
+from msgin5g_server.calls import Calls
+from msgin5g_server.coap import CoapServer
+from msgin5g_server.core import ServerCore
+from msgin5g_server.http import HttpServer
+from msgin5g_server.http_access import client_tls
+from msgin5g_server.registry import Registry
+from tests.world import server_settings, silent_log, ue_id
+
+AS = "urn:example:as:1"
+UE1, UE2 = ue_id(1), ue_id(2)
+DEADLINE_S = 10.0
+REGISTRATIONS = "/msgs-asregistration/v1/registrations"
+AS_MESSAGE = "/msgs-msgdelivery/v1/deliver-as-message"
+UE_MESSAGE = "/msgs-msgdelivery/v1/deliver-ue-message"
+REPORT = "/msgs-msgdelivery/v1/deliver-report"
+
+
+def an_address(kind, text):
+    return {"addrType": kind, "addr": text}
+
+
+def as_message(to=("UE", UE1), origin=AS, **more):
+    """An ASMessageDelivery."""
+    return {
+        "oriAddr": an_address("AS", origin),
+        "destAddr": an_address(*to),
+        "msgId": str(uuid.uuid4()),
+        "stoAndFwInd": False,
+        "payload": "open the valve",
+        **more,
+    }
+
+
+def ue_message(origin=UE1, to=("UE", UE2), **more):
+    """A UEMessageDelivery."""
+    made = as_message(to, **more)
+    return {**made, "oriAddr": an_address("UE", origin)}
+
+
+def a_report(origin, to, message_id, status="REPT_DELY_SUCCESS", **more):
+    """A DeliveryStatusReport; origin and to are (kind, text)."""
+    return {
+        **{"oriAddr": an_address(*origin), "destAddr": an_address(*to)},
+        **{"msgId": message_id, "delivSt": status, **more},
+    }
+
+
+class Site:
+    """One Server on free ports. rows: tables of server.toml; values: keys of [server]."""
+
+    def __init__(self, folder, rows=None, http=None, ues=(), **values):
+        accounts = [{"ue_service_id": one, "gateway": None} for one in ues]
+        self.settings = server_settings(str(folder), accounts, **values)
+        self.settings.values.update(http or {})
+        self.settings.values["http.deadline_s"] = (http or {}).get("http.deadline_s", 2.0)
+        self.settings.rows.update(rows or {})
+
+    async def __aenter__(self):
+        log = silent_log("server")
+        self.registry = Registry(self.settings["server.data"])
+        self.core = ServerCore(self.settings, self.registry, log)
+        self.coap = CoapServer("127.0.0.1", 0, self.core, Clock(), log)
+        self.http = HttpServer(self.core, Clock(), dict, self.coap.durably)
+        tls = client_tls(self.settings)
+        deadline_s = self.settings["http.deadline_s"]
+        self.calls = Calls(self.core.messages, self.coap.durably, tls, deadline_s, log)
+        self.coap.on_calls = self.calls.start
+        await self.http.start("127.0.0.1", 0)
+        self.url = f"{self.http.scheme}://127.0.0.1:{self.http.address[1]}"
+        self.session = aiohttp.ClientSession(self.url)
+        return self
+
+    async def __aexit__(self, *_):
+        await self.session.close()
+        await self.http.close()
+        await self.calls.close()
+        await self.coap.close()
+        self.core.close()
+        self.registry.close()
+
+    async def post(self, path, body, token=None, **headers):
+        """POST JSON; returns (status, body, headers)."""
+        data = body if isinstance(body, bytes) else json.dumps(body).encode()
+        sent = {"Content-Type": "application/json", **headers}
+        if token:
+            sent["Authorization"] = f"Bearer {token}"
+        async with self.session.post(path, data=data, headers=sent) as answer:
+            text = await answer.text()
+            return answer.status, json.loads(text) if text else None, answer.headers
+
+    async def register_as(self, url, as_service_id=AS, token=None):
+        """Register an AS; returns the path of its registration."""
+        body = {"asSvcId": as_service_id, "targetUri": url}
+        status, _, headers = await self.post(REGISTRATIONS, body, token)
+        assert status == 201
+        return headers["Location"].removeprefix(self.url)
+
+    @property
+    def counters(self):
+        return self.core.counters
+
+
+class Listener:
+    """Somebody who is called over HTTP. `answer` gives what it answers: a status, (status, text),
+    or a coroutine function of the request. `got` holds (path, JSON, headers)."""
+
+    def __init__(self, answer=204):
+        self.answer = answer
+        self.got = []
+        self._new = asyncio.Event()
+
+    async def __aenter__(self):
+        app = web.Application(client_max_size=1 << 20)
+        app.router.add_route("*", "/{path:.*}", self._handle)
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
+        await self._runner.setup()
+        await web.TCPSite(self._runner, "127.0.0.1", 0).start()
+        self.url = f"http://127.0.0.1:{self._runner.addresses[0][1]}"
+        return self
+
+    async def __aexit__(self, *_):
+        await self._runner.cleanup()
+
+    async def _handle(self, request):
+        self.got.append((request.path, await request.json(), request.headers))
+        self._new.set()
+        answer = self.answer
+        if callable(answer):
+            answer = await answer(request)
+        if isinstance(answer, web.StreamResponse):
+            return answer
+        status, text = answer if isinstance(answer, tuple) else (answer, "")
+        return web.Response(status=status, text=text)
+
+    async def until(self, count):
+        """Wait until it was called that often; returns the JSON of the calls."""
+        async with asyncio.timeout(DEADLINE_S):
+            while len(self.got) < count:
+                self._new.clear()
+                await self._new.wait()
+        return [body for _, body, _ in self.got]
+
+
+async def eventually(true, what="it never became true"):
+    """Wait until a function returns something true, and return that."""
+    async with asyncio.timeout(DEADLINE_S):
+        while not (found := true()):
+            await asyncio.sleep(0.01)
+    assert found, what
+    return found
