@@ -47,6 +47,8 @@ package(
         "__init__.py",
         "board_keys.py",
         "clock.py",
+        "coap_micro.py",
+        "coap_stack.py",
         "compose.py",
         "config.py",
         "core.py",

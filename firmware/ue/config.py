@@ -24,6 +24,7 @@ _DEFAULTS = (
     ("server_host", ""),
     ("path", gaps.PATH),
     ("direct", False),
+    ("coap", ""),
     ("urgent", False),
     ("wait_s", 5),
     ("gateway_time_s", 3600),

@@ -21,13 +21,17 @@ def make_core(config, saved, rng, max_frame_bytes):
         device = L3Device(config, saved, rng)
         device.max_frame_bytes = max_frame_bytes
         return device
-    from msgin5g.exchange import Endpoint, Params
-
     if config["mode"] == COAP:
         from ue.device_coap import CoapDevice as Core
     else:
         from ue.core import UeCore as Core
     _preload(config)
+    if config["coap"]:
+        from ue.coap_micro import MicroEndpoint
+
+        return Core(config, MicroEndpoint(rng, config, max_frame_bytes), saved, rng)
+    from msgin5g.exchange import Endpoint, Params
+
     params = Params(
         ack_timeout_ms=config["ack_timeout_ms"],
         max_retransmit=config["max_retransmit"],
@@ -60,6 +64,12 @@ def check(config, max_frame_bytes):
     kinds = _KINDS if mode == CLIENT else _KINDS[:3]
     if config["say_kind"] not in kinds:
         return "say_kind: one of %s is wanted" % ", ".join(kinds)
+    if config["coap"]:
+        from ue.coap_stack import check_stack
+
+        wrong = check_stack(config)
+        if wrong:
+            return wrong
     if mode == CLIENT:
         if ":" not in config["ue_service_id"]:
             return "ue_service_id: the UE's URI is wanted, such as urn:example:ue:1"
