@@ -1,5 +1,6 @@
 """The scenarios of the bench: the same on the Unix port, on a Pico in a box and on a board."""
 
+import json
 import time
 
 import pytest
@@ -47,6 +48,27 @@ def registered(target):
 
 def server_side(stack, verb, *arguments):
     return msgin5g(verb, "--server", f"coap://{stack.coap}", "--json", *arguments)
+
+
+@pytest.mark.needs("flash")
+@both_modes
+def test_it_is_deployed_to_an_empty_board(stack, target, tmp_path, result, mode):
+    stack.start_gateway()
+    target.box.start()
+    file = tmp_path / "deployed.json"
+    file.write_text(json.dumps({**MODES[mode], **FAST, "json": True, "link": target.link}))
+    started = time.monotonic()
+    flash = msgin5g("flash", "--port", target.box.console_url, "-c", file, "--json")
+    plan = flash.wait_for("plan", LIMIT_S)
+    flash.wait_for("installed", 3 * LIMIT_S)
+    result("installed", round(time.monotonic() - started, 1), "s")
+    flash.wait_for("registered", LIMIT_S)
+    assert flash.wait() == 0
+    assert "main.py" in plan["copy"] and not plan["kept"]
+    stack.server.wait_for("registered", LIMIT_S, ue=UE)
+    again = msgin5g("flash", "--port", target.box.console_url, "--json", "--no-start")
+    assert again.wait_for("plan", LIMIT_S)["copy"] == []
+    assert again.wait() == 0
 
 
 @both_modes

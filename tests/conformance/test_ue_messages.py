@@ -10,6 +10,7 @@ import pytest
 
 from msgin5g import app_client, coap, l3
 from msgin5g.message import Entry
+from msgin5g.moments import parse_date_time
 from tests.firmware.bench import SERVICE, UE
 from tests.firmware.message_bench import (
     GROUP,
@@ -122,6 +123,19 @@ def test_a_segment_recovery_is_acknowledged_and_served():
     bench.got.clear()
     bench.post(a_recovery(bodies[0]["segParams"]["segId"], (3, 3)))
     assert not bench.sent()
+
+
+@pytest.mark.clause("6.4.1.1.2-d18-i-ii")
+def test_a_message_can_say_until_when_it_may_be_stored():
+    bench = MessageBench()
+    options = ("UE", False, True, "NORMAL", None)
+    until_ms = 1_900_000_000_000
+    bench.core.messages().send("urn:example:ue:2", "x", options, bench.now, until_ms)
+    bench.flush()
+    _, body = only(bench, "MSG")
+    assert body["sfFlag"] is True
+    assert list(body["sfParam"]) == ["expireTime"]
+    assert parse_date_time(body["sfParam"]["expireTime"], "") == until_ms
 
 
 # Aggregates: 6.4.1.1.3

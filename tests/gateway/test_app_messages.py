@@ -142,7 +142,7 @@ class Sender:
 
 
 @FORMS
-@pytest.mark.clause("6.4.2.2.2-p1", "6.4.2.2.5-p1", "6.4.2.2.5-ab", "A.2.1.5")
+@pytest.mark.clause("6.4.2.2.2-p1", "6.4.2.2.5-p1", "6.4.2.2.5-ab", "A.2.1.5", "6.4.2.1-p3")
 def test_a_message_goes_up_as_a_msg_and_the_response_waits_for_the_server(bench, form):
     sender = Sender(bench, form)
     sender.send(report=True, application_id=5)
