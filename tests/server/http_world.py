@@ -1,20 +1,24 @@
 """A whole MSGin5G Server in this process, Application Servers with manners, and UEs on sockets."""
 
 import asyncio
+import io
 import json
 import uuid
 
 import aiohttp
 from aiohttp import web
 
+from msgin5g import message, registration
 from msgin5g_host.clock import Clock
+from msgin5g_host.log import EventLog
 from msgin5g_server.calls import Calls
 from msgin5g_server.coap import CoapServer
 from msgin5g_server.core import ServerCore
 from msgin5g_server.http import HttpServer
 from msgin5g_server.http_access import client_tls
 from msgin5g_server.registry import Registry
-from tests.world import server_settings, silent_log, ue_id
+from tests.conformance.test_server_messages import Socket
+from tests.world import SERVICE, server_settings, ue_id
 
 AS = "urn:example:as:1"
 UE1, UE2 = ue_id(1), ue_id(2)
@@ -55,6 +59,17 @@ def a_report(origin, to, message_id, status="REPT_DELY_SUCCESS", **more):
     }
 
 
+def a_msg(origin, to, **more):
+    """The payload of a MSG of a UE, and its Message ID; to is (kind, text)."""
+    made = message.Message()
+    made.message_id = str(uuid.uuid4())
+    made.origin, made.destination = ("UE", ue_id(origin)), to
+    made.payload = "21.5"
+    for name, value in more.items():
+        setattr(made, name, value)
+    return message.msg(SERVICE, made), made.message_id
+
+
 class Site:
     """One Server on free ports. rows: tables of server.toml; values: keys of [server]."""
 
@@ -66,7 +81,8 @@ class Site:
         self.settings.rows.update(rows or {})
 
     async def __aenter__(self):
-        log = silent_log("server")
+        self._stream = io.StringIO()
+        log = EventLog("server", True, self._stream)
         self.registry = Registry(self.settings["server.data"])
         self.core = ServerCore(self.settings, self.registry, log)
         self.coap = CoapServer("127.0.0.1", 0, self.core, Clock(), log)
@@ -78,9 +94,12 @@ class Site:
         await self.http.start("127.0.0.1", 0)
         self.url = f"{self.http.scheme}://127.0.0.1:{self.http.address[1]}"
         self.session = aiohttp.ClientSession(self.url)
+        self.sockets = []
         return self
 
     async def __aexit__(self, *_):
+        for one in self.sockets:
+            one.close()
         await self.session.close()
         await self.http.close()
         await self.calls.close()
@@ -104,6 +123,18 @@ class Site:
         status, _, headers = await self.post(REGISTRATIONS, body, token)
         assert status == 201
         return headers["Location"].removeprefix(self.url)
+
+    def log_text(self):
+        """What was logged."""
+        return self._stream.getvalue()
+
+    async def ue(self, number):
+        """A registered UE on a socket of its own."""
+        one = Socket(self.coap.address)
+        self.sockets.append(one)
+        answer = await one.post(registration.reg(ue_id(number), SERVICE))
+        assert json.loads(answer.payload)["result"] is True
+        return one
 
     @property
     def counters(self):
