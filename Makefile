@@ -46,7 +46,7 @@ box: setup  ## a Raspberry Pi Pico in a box: set up what is missing, run it
 
 bench-box: setup  ## the bench on a Pico in a box: scenarios, and what they may cost
 	@$(BIN)/python -m msgin5g_tools.pico_box --setup
-	@$(BIN)/python -m pytest tests/bench --target pico-box --junitxml=build/bench-box.xml $(ARGS)
+	@$(BIN)/python -m pytest tests/bench --target pico-box -o junit_family=xunit1 --junitxml=build/bench-box.xml $(ARGS)
 
 clean:  ## remove all that was made, the virtual environment too
 	rm -rf .venv build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
