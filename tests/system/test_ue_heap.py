@@ -43,6 +43,6 @@ def test_a_registered_and_idle_ue_fits_a_heap_of_200_kb(tmp_path):
     print(heap)
     assert heap["state"] == "registered" and heap["size"] <= 200 * 1024
     # Compiled from source on the 64-bit port; a board's objects take half of this.
-    assert heap["idle"] <= 128 * 1024, heap
+    assert heap["idle"] <= 136 * 1024, heap
     ue.stop()
     stack.stop()
