@@ -14,6 +14,7 @@ from tests.processes import Process, Stack
 ROOT = Path(__file__).resolve().parents[2]
 TESTS = ROOT / "tests"
 TIMEOUT_S = 120
+KEPT = [f"msgin5g.{name}" for name in ("message", "registration", "l3", "app_client")]
 CONST = """
 try:
     from micropython import const
@@ -142,6 +143,20 @@ def test_slots_go():
     assert shrunk == {"a": "class C:\n    pass\n"}
 
 
+def test_what_nobody_names_is_pruned_where_that_is_wanted():
+    source = (
+        "def a():\n    return b()\n\n\ndef b():\n    pass\n\n\n"
+        "class C:\n    def used(self):\n        pass\n\n    def unused(self):\n        a()\n\n"
+        "    def by_text(self):\n        pass\n\n    def __len__(self):\n        return 0\n"
+    )
+    user = "from p.m import C\nC().used()\ngetattr(C(), 'by_text')()\n"
+    shrunk = shrink({"p": "", "p.m": source, "u": user}, prune=["p"])["p.m"]
+    assert "unused" not in shrunk and "def a" not in shrunk and "def b(" not in shrunk
+    assert "def used" in shrunk and "def by_text" in shrunk and "def __len__" in shrunk
+    kept = shrink({"p": "", "p.m": source, "u": user}, keep=["p.m"], prune=["p"])["p.m"]
+    assert kept == source == shrink({"p": "", "p.m": source, "u": user})["p.m"]
+
+
 def test_an_f_string_and_an_attribute_of_a_number():
     source = "X = 1\n\ndef f():\n    return f'{X}', X.to_bytes(1, 'big')\n"
     shrunk = shrink({"a": source})["a"]
@@ -164,8 +179,8 @@ def test_the_protocol_does_on_micropython_what_it_did(tmp_path, script):
     sources = modules(
         (ROOT / "msgin5g", "msgin5g"), (ROOT / "firmware" / "ue", "ue"), (TESTS / "mpy", "")
     )
-    # The scripts look for builders and parsers by their names.
-    write(tmp_path, shrink(sources, keep=["msgin5g.message", "msgin5g.registration"]))
+    # The scripts look for builders and parsers by their names there.
+    write(tmp_path, shrink(sources, keep=KEPT, prune=["msgin5g"]))
     done = micropython(tmp_path, f"{script}.py", TESTS / "vectors")
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.splitlines()[-1].endswith(" passed, 0 failed")
@@ -174,7 +189,7 @@ def test_the_protocol_does_on_micropython_what_it_did(tmp_path, script):
 def test_the_whole_firmware_registers_writes_and_leaves(tmp_path):
     tree = tmp_path / "tree"
     sources = modules((ROOT / "msgin5g", "msgin5g"), (ROOT / "firmware" / "ue", "ue"))
-    shrunk = shrink(sources)
+    shrunk = shrink(sources, prune=["msgin5g"])
     write(tree, shrunk)
     assert "MAX_JSON_DEPTH" in sources["msgin5g.jsontext"]
     assert "MAX_JSON_DEPTH" not in shrunk["msgin5g.jsontext"]

@@ -13,6 +13,8 @@ from msgin5g_tools.shrink import shrink
 _DEADLINE_S = 30
 # What applications on the board import constants from.
 _KEPT = ("ue.states",)
+# Here nothing is called but by our own modules: no sockets, no interrupts.
+_PRUNED = ("msgin5g",)
 # By the number in `sys.implementation._mpy`; py/persistentcode.h, MP_NATIVE_ARCH_*.
 _ARCHITECTURES = (
     "",
@@ -67,7 +69,7 @@ def compile_all(
     options.append("-O2" if lines else "-O3")
     texts = {_module(name): path.read_text(encoding="utf-8") for name, path in sources.items()}
     try:
-        shrunk = shrink(texts, keep=_KEPT)
+        shrunk = shrink(texts, keep=_KEPT, prune=_PRUNED)
     except SyntaxError as problem:
         names = ", ".join(map(str, sources.values()))
         raise FlashError(f"not Python: {problem}; one of {names}") from None

@@ -16,16 +16,20 @@ from msgin5g_tools.shrink.inline import Inliner
 from msgin5g_tools.shrink.sweep import sweep
 
 
-def shrink(sources: Mapping[str, str], keep: Collection[str] = ()) -> dict[str, str]:
+def shrink(
+    sources: Mapping[str, str], keep: Collection[str] = (), prune: Collection[str] = ()
+) -> dict[str, str]:
     """Return the shrunk sources by module name, without the modules that nobody needs.
 
     sources: module name -> Python source, of all modules that import each other; keep: modules
-    whose names stay as they are, as others use them, such as an application.
+    whose names stay as they are, as others use them, such as an application; prune: packages
+    whose functions and methods go if none of these modules names them. Nothing else may call
+    these, as it may what is handed to a library.
     """
     trees = {name: ast.parse(source) for name, source in sources.items()}
     edits = {name: Edits() for name in sources}
     constants = Constants(trees, keep)
     for name, tree in trees.items():
         Inliner(constants, Scope(name, tree, trees), edits[name]).visit(tree)
-    sweep(trees, edits, keep)
+    sweep(trees, edits, keep, prune)
     return {name: edits[name].apply(sources[name]) for name in trees}

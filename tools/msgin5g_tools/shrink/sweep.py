@@ -1,18 +1,51 @@
 """Dropping what nobody reads any more: constants, imports, whole modules."""
 
 import ast
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 
 from msgin5g_tools.shrink.constants import is_const
 from msgin5g_tools.shrink.edits import Edits
+from msgin5g_tools.shrink.prune import Pruner
 
 Trees = dict[str, ast.Module]
 
 
-def sweep(trees: Trees, edits: Mapping[str, Edits], keep: Collection[str]) -> None:
-    """Take out of the modules, and of the dict itself, what has no use. keep: as for `shrink`."""
-    while _sweep_once(trees, edits, keep):
+def sweep(
+    trees: Trees, edits: Mapping[str, Edits], keep: Collection[str], prune: Collection[str]
+) -> None:
+    """Take out of the modules, and of the dict itself, what has no use.
+
+    keep, prune: as for `shrink`.
+    """
+    while _sweep_once(trees, edits, keep) or _prune_once(trees, edits, keep, prune):
         pass
+
+
+def _prune_once(
+    trees: Trees, edits: Mapping[str, Edits], keep: Collection[str], prune: Collection[str]
+) -> bool:
+    """Drop functions, classes and methods that nobody names."""
+    named = {name for tree in trees.values() for name in _names(tree)}
+    changed = False
+    for module, tree in trees.items():
+        if module.partition(".")[0] in prune and module not in keep:
+            pruner = Pruner(named, edits[module])
+            pruner.visit(tree)
+            changed = changed or pruner.changed
+    return changed
+
+
+def _names(tree: ast.Module) -> Iterator[str]:
+    """Yield every name by which something may be found: read, imported, or a text."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name):
+            yield node.id
+        elif isinstance(node, ast.Attribute):
+            yield node.attr
+        elif isinstance(node, ast.ImportFrom):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield node.value
 
 
 def _sweep_once(trees: Trees, edits: Mapping[str, Edits], keep: Collection[str]) -> bool:
