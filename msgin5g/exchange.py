@@ -30,11 +30,13 @@ from msgin5g.coap import (
 )
 from msgin5g.options import format_only, review
 from msgin5g.sending import (
+    ACKED,
     COUNTERS,
     EXCHANGE_LIFETIME_MS,
     FAILED,
     NEVER,
     NON_LIFETIME_MS,
+    NOTICE,
     REQUEST,
     RESPONSE,
     Exchange,
@@ -43,10 +45,12 @@ from msgin5g.sending import (
 )
 
 __all__ = [
+    "ACKED",
     "COUNTERS",
     "EXCHANGE_LIFETIME_MS",
     "FAILED",
     "NON_LIFETIME_MS",
+    "NOTICE",
     "REQUEST",
     "RESPONSE",
     "Endpoint",
@@ -70,12 +74,15 @@ class Endpoint(Sender):
     (see `msgin5g.options`). first_mid, first_token: where own Message IDs and Tokens start; random
     if not given. reuse: keep one buffer and one message object, so that a steady request costs a
     board almost no heap; a received payload is then valid until the next `receive` only.
+
+    observer: an `msgin5g.observing.Observer` where notifications are expected, else None.
     """
 
     def __init__(
         self, rng, params=None, known=None, first_mid=None, first_token=None, reuse=False
     ):
         super().__init__(rng, params, known, first_mid, first_token, reuse)
+        self.observer = None
         self._held = []
         self._fresh = []
         self._message = Message() if reuse else None
@@ -226,10 +233,11 @@ class Endpoint(Sender):
         if kind == RST:
             self.counters["resets_received"] += 1
             self._finish(exchange, state, now)
-            if not exchange.is_response:
-                self._events.append((FAILED, exchange, "reset"))
+            self._fail(exchange, "reset")
         elif exchange.is_response:
             self._finish(exchange, state, now)
+            if exchange.context is not None:
+                self._events.append((ACKED, exchange))
         elif not exchange.acked:
             exchange.acked = True
             exchange.deadline = now + self.params.response_wait_ms
@@ -239,14 +247,16 @@ class Endpoint(Sender):
         mid = message.mid
         state = self._peers.find(peer)
         found = None
+        if state is not None and kind == CON:
+            record = state.seen.get(mid)
+            if record is not None and now - record[0] < EXCHANGE_LIFETIME_MS:
+                self.counters["duplicates"] += 1
+                if record[1]:
+                    self._send(record[1], peer)
+                return
+        if kind < ACK and self.observer is not None and self.observer.take(message, peer, now):
+            return
         if state is not None and kind != RST:
-            if kind == CON:
-                record = state.seen.get(mid)
-                if record is not None and now - record[0] < EXCHANGE_LIFETIME_MS:
-                    self.counters["duplicates"] += 1
-                    if record[1]:
-                        self._send(record[1], peer)
-                    return
             for exchange in state.active:
                 if exchange.is_response or exchange.token != message.token:
                     continue

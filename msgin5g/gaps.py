@@ -75,6 +75,27 @@ IND_MSG_NUM, IND_MSG_LIST = "indMsgNum", "indMsgList"
 # own, and one `destAddr` cannot hold both; a second object of the same shape does.
 RECIPIENT = "recipAddr"
 
+# GAP 6.6.3, 7.3.5: the 2.05 that answers a (un)subscription has no schema. The key is that of
+# TopicSubscriptionAck in TS 29.538, with `expireTime` as in the request and `cause` when refused.
+SUB_STAT = "subStat"
+SUBSCRIBED = "subscribed"
+UNSUBSCRIBED = "unsubscribed"
+NOT_SUBSCRIBED = "not subscribed"
+CAUSE_TOO_MANY_TOPICS = "too many subscriptions of this UE"
+CAUSE_PAST = "the expiration time has passed"
+CAUSE_NO_SUCH_SUBSCRIPTION = "no such subscription"
+CAUSE_UNSUBSCRIBED = "the recipient has left the topic"
+
+# GAP 6.6.2.1: a topic is a path of the server, which has others: these are not taken for topics.
+# One slash or backslash before a topic is taken away, as in the example that is printed.
+RESERVED_PATHS = (".well-known", "su-gm", "su-uc")
+
+# GAP 6.6.3, 6.4.1.2.6 d4: a topic message is a notification of its own, never superseded by a
+# later one; the receiver does not order by Observe. Max-Age is what is left of the subscription,
+# so that a UE without a clock knows. One that is not acknowledged does not end the subscription,
+# as RFC 7641 4.5 has it, for a UE may sleep; a Reset does. A topic is there while it has a
+# subscriber.
+
 # GAP 6.5.3.5: SEGCONFIR is spelt this way once; accepted, never sent.
 SEGCOFIR = "SEGCOFIR"
 

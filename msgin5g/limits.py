@@ -20,6 +20,9 @@ MAX_SEGMENTS = 1000
 MAX_RANGES = 100
 MAX_AGGREGATED = 100
 MAX_APPLICATIONS = 16
+MAX_TOPICS = 16
+MAX_SUBSCRIPTIONS = 100000
+MAX_SUBSCRIPTIONS_OF_ONE = 64
 
 LIMITS = (
     ("MAX_DATAGRAM_BYTES", MAX_DATAGRAM_BYTES, "bytes", "answered 4.13 with Size1, nothing kept"),
@@ -41,5 +44,8 @@ LIMITS = (
     ("MAX_SEGMENTS", MAX_SEGMENTS, "segments of a message", "answered 4.00"),
     ("MAX_RANGES", MAX_RANGES, "ranges of a segment recovery", "answered 4.00"),
     ("MAX_AGGREGATED", MAX_AGGREGATED, "messages of an aggregate", "answered 4.00"),
+    ("MAX_TOPICS", MAX_TOPICS, "topics of a UE with this firmware", "refused at the UE"),
+    ("MAX_SUBSCRIPTIONS", MAX_SUBSCRIPTIONS, "subscriptions at a server", "refused: congestion"),
+    ("MAX_SUBSCRIPTIONS_OF_ONE", MAX_SUBSCRIPTIONS_OF_ONE, "of these of a UE", "refused, told"),
     ("MAX_APPLICATIONS", MAX_APPLICATIONS, "Application IDs of a message", "answered 4.00"),
 )

@@ -29,6 +29,11 @@ class PeerState:
         self.seen[mid] = record = [now, None]
         return record
 
+    def forget(self, mid):
+        """Take a request's Message ID for new when it comes again."""
+        if self.seen.pop(mid, None) is not None:
+            self._order.remove(mid)
+
     def use(self, mid, now):
         """Note a Message ID of ours; the last 8 are kept."""
         if self._used is None:

@@ -21,6 +21,8 @@ _COARSE_MS = 50
 REQUEST = "request"
 RESPONSE = "response"
 FAILED = "failed"
+ACKED = "acked"
+NOTICE = "notice"
 
 COUNTERS = (
     "received",
@@ -156,14 +158,7 @@ class Sender:
         exchange.mid = self._own_mid(state, mid, now)
         self._encode(exchange, CON if confirmable else NON, options, payload)
         exchange.confirmable = confirmable
-        if len(state.active) < self.params.nstart:
-            self._start(exchange, state, now)
-        elif len(state.waiting) < self.params.max_waiting:
-            state.waiting.append(exchange)
-        else:
-            self.counters["no_room"] += 1
-            self._events.append((FAILED, exchange, "no room"))
-        return exchange
+        return self._submit(exchange, state, now)
 
     def cancel(self, exchange):
         """Forget an exchange; no event follows. A late answer meets a Reset or silence."""
@@ -185,7 +180,8 @@ class Sender:
         """Return the next event or None.
 
         (REQUEST, incoming), (RESPONSE, exchange, message), or (FAILED, exchange, reason) with
-        reason "timeout", "reset" or "no room".
+        reason "timeout", "reset" or "no room"; with notifications (RFC 7641) also
+        (NOTICE, notice) for one that came and (ACKED, exchange) for one that was sent.
         """
         return self._events.pop(0) if self._events else None
 
@@ -239,6 +235,17 @@ class Sender:
             options = encode_options(options)
         size = encode_into(exchange.buffer, kind, code, mid, token, options, payload)
         exchange.datagram = exchange.view[:size]
+
+    def _submit(self, exchange, state, now):
+        """Send what is encoded, or let it wait for its turn; returns the exchange."""
+        if len(state.active) < self.params.nstart:
+            self._start(exchange, state, now)
+        elif len(state.waiting) < self.params.max_waiting:
+            state.waiting.append(exchange)
+        else:
+            self.counters["no_room"] += 1
+            self._events.append((FAILED, exchange, "no room"))
+        return exchange
 
     def _start(self, exchange, state, now):
         params = self.params
@@ -301,14 +308,18 @@ class Sender:
         if exchange.acked or exchange.sent > self.params.max_retransmit:
             self.counters["timeouts"] += 1
             self._finish(exchange, state, now)
-            if not exchange.is_response:
-                self._events.append((FAILED, exchange, "timeout"))
+            self._fail(exchange, "timeout")
             return
         exchange.sent += 1
         exchange.timeout_ms *= 2
         exchange.deadline = now + exchange.timeout_ms
         self.counters["retransmissions"] += 1
         self._send(exchange.datagram, exchange.peer)
+
+    def _fail(self, exchange, reason):
+        # Of an answer, only a notification has somebody who waits for its outcome.
+        if not exchange.is_response or exchange.context is not None:
+            self._events.append((FAILED, exchange, reason))
 
     def _reset(self, mid, peer):
         self.counters["resets_sent"] += 1

@@ -4,10 +4,22 @@ import io
 import random
 
 from msgin5g import coap, l3
-from msgin5g.exchange import FAILED, REQUEST, RESPONSE, Endpoint, Params
+from msgin5g.exchange import ACKED, FAILED, NOTICE, REQUEST, RESPONSE, Endpoint, Params
+from msgin5g.notifying import notify
+from msgin5g.observing import Observer
 from msgin5g_gateway import config as gateway_config
 from msgin5g_gateway.core import GatewayCore
-from msgin5g_gateway.effects import ANSWER, FRAME, NORTH, NORTH_ANSWER
+from msgin5g_gateway.effects import (
+    ANSWER,
+    FRAME,
+    NORTH,
+    NORTH_ANSWER,
+    NORTH_GET,
+    NORTH_VERDICT,
+    NOTIFY,
+    OBSERVED,
+)
+from msgin5g_gateway.shell import observed_options
 from msgin5g_gateway.store import Store
 from msgin5g_host.config import load
 from msgin5g_host.log import EventLog
@@ -15,6 +27,7 @@ from msgin5g_server import config as server_config
 from msgin5g_server.core import ServerCore
 from msgin5g_server.courier import MAX_AT_A_PEER
 from msgin5g_server.registry import Registry
+from msgin5g_server.subscribing import is_subscription, send
 from tests.wire import Wire
 from ue.config import defaults
 from ue.core import PEER, UeCore
@@ -22,7 +35,7 @@ from ue.modes import make_core
 
 SERVICE = "urn:msgin5g:service"
 GATEWAY = "urn:example:gw:1"
-_MESSAGE_EVENTS = ("received", "report", "response", "outcome")
+_MESSAGE_EVENTS = ("received", "report", "response", "outcome", "topic")
 
 
 def ue_id(number):
@@ -92,14 +105,12 @@ class ServerNode:
         self.crash("before the commit")
         self.core.commit()
         self.crash("after the commit")
-        for incoming, code, payload in self._answers:
-            self.endpoint.respond(incoming, code, payload, now)
+        for incoming, (code, payload, options) in self._answers:
+            self.endpoint.respond(incoming, code, payload, now, options=options)
         self._answers.clear()
         for attempt, where, payload, token in self.core.messages.take():
             peer = where.rpartition(":")[0]
-            self.endpoint.request(
-                *(peer, coap.POST, "msgin5g", payload, now), token=token, context=attempt
-            )
+            send(self.endpoint, peer, attempt, payload, token, now, attempt)
         out = [(bytes(data), peer) for data, peer in self.endpoint.poll(now)]
         self._drain(now)
         return out
@@ -123,8 +134,12 @@ class ServerNode:
                 payload = bytes(incoming.message.payload)
                 self.requests.append(payload)
                 source = f"{incoming.peer}:1"
-                answer = self.core.handle(payload, source, now, bytes(incoming.token))
-                self._answers.append((incoming, *answer))
+                token = bytes(incoming.token)
+                if is_subscription(incoming.message):
+                    found = self.core.subscribing.handle(incoming.message, source, token, now)
+                else:
+                    found = (*self.core.handle(payload, source, now, token), None)
+                self._answers.append((incoming, found))
                 continue
             attempt = event[1].context
             if attempt is None:
@@ -132,6 +147,8 @@ class ServerNode:
             if event[0] == RESPONSE:
                 text = bytes(event[2].payload[:80]).decode(errors="replace")
                 self.core.messages.answered(attempt, event[2].code, text, now)
+            elif event[0] == ACKED:
+                self.core.messages.answered(attempt, coap.CONTENT, "", now)
             else:
                 self.core.messages.failed(attempt, event[2], now)
 
@@ -147,6 +164,9 @@ class GatewayNode:
         self.endpoint = Endpoint(rng(seed), Params(max_datagram_bytes=65535, max_waiting=2000))
         params = Params(max_datagram_bytes=65535, max_waiting=2000, nstart=MAX_AT_A_PEER)
         self.north = Endpoint(rng(seed + 2), params)
+        self.observer = Observer(
+            self.north, lambda peer, token: self.core.messaging.topics.find(token)
+        )
         self.store = Store(settings["gateway.data"])
         _no_sync(self.store)
         self.core = GatewayCore(settings, self.store, silent_log("gateway"), rng(seed + 1), now)
@@ -179,6 +199,22 @@ class GatewayNode:
             if effect[0] in (ANSWER, NORTH_ANSWER):
                 side = self.endpoint if effect[0] == ANSWER else self.north
                 side.respond(effect[1], effect[2], effect[3], now)
+            elif effect[0] == OBSERVED:
+                _, incoming, code, payload, options = effect
+                listed = observed_options(code, payload, options)
+                self.endpoint.respond(incoming, code, payload, now, options=listed)
+            elif effect[0] == NORTH_GET:
+                _, ref, options, token, payload = effect
+                self.north.request(
+                    *(self.server, coap.GET, "", payload, now),
+                    **{"token": token, "options": options, "context": ("observed", ref)},
+                )
+            elif effect[0] == NORTH_VERDICT:
+                getattr(self.observer, effect[2])(effect[1])
+            elif effect[0] == NOTIFY:
+                _, ref, peer, token, payload, options = effect
+                peer = peer.partition("://")[2]
+                notify(self.endpoint, peer, token, payload, options, now, ("south", ref))
             elif effect[0] == NORTH:
                 exchange = self._request(self.server, effect[2], now, ("north", effect[1]))
                 if hasattr(effect[1], "until_ms"):
@@ -216,17 +252,31 @@ class GatewayNode:
                     self.core.receive_north(incoming, payload, now)
                     continue
                 peer = f"udp://{incoming.peer}"
+                if incoming.message.code == coap.GET:
+                    self.core.observe(incoming, incoming.message, peer, incoming.token, now)
+                    continue
                 self.core.receive(incoming, payload, peer, incoming.mid, incoming.token, now)
+                continue
+            if event[0] == NOTICE:
+                found = event[1].message
+                self.core.messaging.topics.notice(
+                    *(event[1], found.token, found.code, found.payload, found.options, now)
+                )
                 continue
             side, ref = event[1].context
             if event[1] in self._at_server:
                 self._at_server.remove(event[1])
-            if event[0] == RESPONSE and side == "north":
+            if event[0] == RESPONSE and side == "observed":
+                answer = event[2]
+                self.core.observed(ref, answer.code, answer.payload, answer.options, now)
+            elif event[0] == RESPONSE and side == "north":
                 self.core.north_answer(ref, event[2].code, bytes(event[2].payload), now)
             elif event[0] == RESPONSE:
                 payload = bytes(event[2].payload)
                 self.core.south_answer(ref, event[2].code, now, payload)
-            elif event[0] == FAILED and side == "north":
+            elif event[0] == ACKED:
+                self.core.south_answer(ref, coap.CONTENT, now)
+            elif event[0] == FAILED and side != "south":
                 self.core.north_failed(ref, event[2], now)
             else:
                 self.core.south_failed(ref, event[2], now)
@@ -277,6 +327,11 @@ class UeNode:
     def named(self, name):
         """The message events of a name, oldest first, without time and name."""
         return [event[2:] for event in self.events if event[1] == name]
+
+    @property
+    def topic_events(self):
+        """What became of topics, oldest first: ("topic", name, what, cause)."""
+        return [event[1:] for event in self.events if event[1] == "topic"]
 
     def next_deadline(self):
         return self.core.next_deadline()

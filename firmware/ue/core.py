@@ -11,7 +11,7 @@ from msgin5g import checks, coap, gaps
 from msgin5g import names as n
 from msgin5g import registration as messages
 from msgin5g.errors import BadMessage, UnsupportedType
-from msgin5g.exchange import FAILED, REQUEST
+from msgin5g.exchange import FAILED, NOTICE, REQUEST
 from ue.kept import Kept
 from ue.machine import Machine, sooner
 from ue.requests import Requests
@@ -53,7 +53,7 @@ class UeCore(Machine):
         self._ue = config["ue_service_id"]
         if config["direct"]:
             self.iface = "MSGin5G-1"
-        self._endpoint = endpoint
+        self.endpoint = endpoint
         self._requests = Requests(config)
         self._exchange = None
         # Until when the result of the open REG or DEREG is awaited.
@@ -82,20 +82,20 @@ class UeCore(Machine):
 
     def receive(self, data, now):
         """Take a datagram of the gateway."""
-        self._endpoint.receive(data, PEER, now)
+        self.endpoint.receive(data, PEER, now)
         self._drain(now)
 
     def poll(self, now):
         """Do what is due and return the datagrams to send, [(bytes-like, peer)]."""
         self._tick(now)
         self._post_due(now)
-        out = self._endpoint.poll(now)
+        out = self.endpoint.poll(now)
         self._drain(now)
         return out
 
     def next_deadline(self):
         """Return when `poll` is due at the latest, or None."""
-        soonest = sooner(self._endpoint.next_deadline(), self._await_until)
+        soonest = sooner(self.endpoint.next_deadline(), self._await_until)
         soonest = sooner(soonest, self._post_deadline())
         if self._exchange is None and not self._is_talking():
             if self._retry_at is not None:
@@ -134,7 +134,7 @@ class UeCore(Machine):
         self._retry_at = None
         payload, options = self._requests.build(what)
         self._is_dirty |= self._kept.spend()
-        self._exchange = self._endpoint.request(
+        self._exchange = self.endpoint.request(
             PEER, coap.POST, self._config["path"], payload, now, options=options, context=what
         )
         if what != n.GWREG:
@@ -145,19 +145,21 @@ class UeCore(Machine):
 
     def _drop_exchange(self):
         if self._exchange is not None:
-            self._endpoint.cancel(self._exchange)
+            self.endpoint.cancel(self._exchange)
             self._exchange = None
 
     # What arrives
 
     def _drain(self, now):
-        endpoint = self._endpoint
+        endpoint = self.endpoint
         while True:
             event = endpoint.next_event()
             if event is None:
                 return
             if event[0] == REQUEST:
                 self._on_request(event[1], now)
+            elif event[0] == NOTICE:
+                self._postman.topics().noticed(event[1], now)
             elif self._postman is not None and self._postman.owns(event[1]):
                 if event[0] == FAILED:
                     self._postman.failed(event[2], now)
@@ -220,7 +222,7 @@ class UeCore(Machine):
     def _on_request(self, incoming, now):
         """A POST of the gateway: REGRESP or DEREGRESP (6.3.4.2.3, 6.3.4.2.4), or a message."""
         message = incoming.message
-        respond = self._endpoint.respond
+        respond = self.endpoint.respond
         if not incoming.confirmable:
             # The answer to a Non-confirmable takes a Message ID of ours.
             self._is_dirty |= self._kept.spend()
@@ -276,7 +278,7 @@ class UeCore(Machine):
     def post(self, what, payload, info, now):
         """POST a message to the gateway; returns the exchange."""
         self._is_dirty |= self._kept.spend()
-        exchange = self._endpoint.request(
+        exchange = self.endpoint.request(
             *(PEER, coap.POST, self._config["path"], payload, now),
             options=self._requests.to_server,
         )
@@ -287,7 +289,7 @@ class UeCore(Machine):
     def respond(self, incoming, code, text, now):
         """Answer a message."""
         self._sent(coap.code_text(code), {"cause": text.decode() if text else None})
-        self._endpoint.respond(incoming, code, text, now, options=b"")
+        self.endpoint.respond(incoming, code, text, now, options=b"")
 
     def answer_text(self, message):
         """Return the code of an answer, with its diagnostic text if there is one."""
@@ -324,6 +326,8 @@ class UeCore(Machine):
         self._is_registered = True
         if self._postman is not None:
             self._postman.wake()
+            if not again:
+                self._postman.registered(now)
         self.counters["refreshes" if again else "registrations"] += 1
         refresh_s = self._config["refresh_s"]
         if refresh_s:

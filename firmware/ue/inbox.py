@@ -43,20 +43,24 @@ class Inbox:
     def receive(self, incoming, now):
         """Take a POST of the message family and answer it."""
         try:
-            message = parse_message(incoming.message.payload)
-            if message.service_id != self._service:
-                raise BadMessage(n.MSG_IDEN, "not this service")
-            self._check_address(message)
-            info = {"message_id": message.message_id, "set": message.set_id}
-            if message.segment is not None:
-                info["part"] = "%d/%s" % (message.segment.number, message.segment.total or "?")
-            self._core.note(message.msg_type, info)
-            self._TAKE[message.msg_type](self, message, now)
+            self.take(incoming.message.payload, now)
         except BadMessage as problem:
             self._core.counters["messages_malformed"] += 1
             self._core.respond(incoming, coap.BAD_REQUEST, str(problem).encode(), now)
             return
         self._core.respond(incoming, coap.CHANGED, b"", now)
+
+    def take(self, payload, now):
+        """Take what a POST or a notification carries. Raises BadMessage."""
+        message = parse_message(payload)
+        if message.service_id != self._service:
+            raise BadMessage(n.MSG_IDEN, "not this service")
+        self._check_address(message)
+        info = {"message_id": message.message_id, "set": message.set_id}
+        if message.segment is not None:
+            info["part"] = "%d/%s" % (message.segment.number, message.segment.total or "?")
+        self._core.note(message.msg_type, info)
+        self._TAKE[message.msg_type](self, message, now)
 
     def tick(self, now):
         """Ask for segments that are missing, and give up those that do not come."""

@@ -8,7 +8,7 @@ class Kept:
 
     wanted: "registered", "deregistered" or None; known: a server may hold a registration of this
     UE; registration: the Registration ID as hex digits, of a UE without an MSGin5G client; outbox:
-    the rows of messages that wait (see `ue.outbox`). saved:
+    the rows of messages that wait (see `ue.outbox`); topics: [[topic, Token], ...]. saved:
     what `snapshot` returned before the reboot, {} at first. endpoint: None without CoAP.
     """
 
@@ -18,6 +18,8 @@ class Kept:
         self.registration = saved.get("registration")
         outbox = saved.get("outbox")
         self.outbox = outbox if isinstance(outbox, list) else []
+        topics = saved.get("topics")
+        self.topics = topics if isinstance(topics, list) else []
         self._mid = saved.get("mid")
         self._token = saved.get("token")
         if self._mid is None:
@@ -62,4 +64,6 @@ class Kept:
             saved["registration"] = self.registration
         if self.outbox:
             saved["outbox"] = self.outbox
+        if self.topics:
+            saved["topics"] = self.topics
         return saved

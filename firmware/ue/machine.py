@@ -82,7 +82,8 @@ class Machine:
     def _post_due(self, now):
         """Let messages go; registration comes first."""
         may_send = self._is_registered and self._is_free()
-        if self._postman is not None or may_send and self._kept.outbox:
+        # A notification that comes before it is loaded would end its topic's subscription.
+        if self._postman is not None or self._kept.topics or may_send and self._kept.outbox:
             self.messages().tick(may_send, now)
 
     def _post_deadline(self):
@@ -90,7 +91,7 @@ class Machine:
         may_send = self._is_registered and self._is_free()
         if self._postman is not None:
             return self._postman.next_deadline(may_send)
-        return 0 if may_send and self._kept.outbox else None
+        return 0 if self._kept.topics or may_send and self._kept.outbox else None
 
     def _is_free(self):
         """Tell whether no request of the registration is under way."""

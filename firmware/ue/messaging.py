@@ -15,6 +15,7 @@ from ue.postman import Postman, new_id
 SENT_SETS = 2
 SENT_SET_MS = 300000
 MAX_CONTROLS = 8
+_GET = "GET"
 
 
 class Control:
@@ -43,6 +44,10 @@ class Messaging(Postman):
         self._joined = ()
         self._exchange = None
         self._inbox = None
+        self._topics = None
+        self._kept = kept
+        if kept.topics:
+            self.topics()
         for item in list(self._outbox.items):
             try:
                 self._prepare(item)
@@ -64,11 +69,28 @@ class Messaging(Postman):
 
     def receive(self, incoming, now):
         """Take a POST of the message family and answer it."""
+        self.inbox().receive(incoming, now)
+
+    def inbox(self):
+        """Return what takes the messages that arrive."""
         if self._inbox is None:
             from ue.inbox import Inbox
 
             self._inbox = Inbox(self, self._core, self._config, self._seen)
-        self._inbox.receive(incoming, now)
+        return self._inbox
+
+    def topics(self):
+        """Return the topics of this UE."""
+        if self._topics is None:
+            from ue.topics import Topics
+
+            self._topics = Topics(self, self._core, self._config, self._kept)
+        return self._topics
+
+    def registered(self, now):
+        """The UE has registered anew."""
+        if self._topics is not None:
+            self._topics.registered(now)
 
     def control(self, what, set_id, value):
         """Send SEGREC (value: ranges) or SEGCONFIR (value: result) on a set."""
@@ -110,11 +132,16 @@ class Messaging(Postman):
             self._inbox.tick(now)
         if self._sent_sets and now >= self._sent_sets[0][0]:
             self._sent_sets.pop(0)
+        if self._topics is not None:
+            self._topics.tick(now)
         super().tick(may_send, now)
 
     def next_deadline(self, may_send):
         """Return when `tick` is due, or None."""
         due = super().next_deadline(may_send)
+        if self._topics is not None:
+            free = may_send and self.current is None and self._retry_at is None
+            due = sooner(due, self._topics.next_deadline(free))
         return due if self._inbox is None else sooner(due, self._inbox.next_deadline())
 
     def owns(self, exchange):
@@ -124,6 +151,10 @@ class Messaging(Postman):
     def answered(self, message, now):
         """The gateway answered what is under way."""
         self._exchange = None
+        if self.current.what == _GET:
+            topic, self.current = self.current, None
+            self._topics.answered(topic, message, now)
+            return
         code = message.code
         cause = self._core.answer_text(message)
         self._core.note(cause, {})
@@ -192,9 +223,15 @@ class Messaging(Postman):
             self._controls.remove(control)
 
     def _next(self):
-        return self._controls[0] if self._controls else super()._next()
+        if self._controls:
+            return self._controls[0]
+        topic = None if self._topics is None else self._topics.next()
+        return topic or super()._next()
 
     def _start(self, job, now):
+        if job.what == _GET:
+            self._exchange = self._topics.ask(job, now)
+            return
         info = {}
         if job.__class__ is not Control:
             what = job.what

@@ -171,6 +171,10 @@ class Postman:
         """Take messages that may travel together; returns their Message IDs in order."""
         raise CallerError("a device without an MSGin5G client sends one message at a time")
 
+    def topics(self):
+        """Return the topics of a UE."""
+        raise CallerError("a device without an MSGin5G client has no topics")
+
     def _item(self, to, payload, options):
         """Return a message that can be sent. Raises CallerError."""
         kind, report, store, priority, application = options

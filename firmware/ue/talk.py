@@ -37,6 +37,27 @@ class Talk:
                 del self._awaited[one]
         return ids
 
+    async def topic(self, name, leave, lasts_s, timeout_s):
+        """Subscribe or unsubscribe, and wait. Raises MessageRefused, asyncio.TimeoutError."""
+        topics = self._core.messages().topics()
+        clock = self._ue.clock
+        if leave:
+            topics.unsubscribe(name, clock.now())
+        else:
+            end_ms = None if lasts_s is None else clock.unix_ms(lasts_s * 1000)
+            topics.subscribe(name, clock.now(), lasts_s, end_ms)
+        self._wake.set()
+        key = (name,)
+        self._awaited[key] = done = asyncio.Event()
+        try:
+            while self._awaited[key] is done:
+                await asyncio.wait_for(done.wait(), timeout_s)
+            what, cause = self._awaited[key]
+            if what == "refused":
+                raise MessageRefused(cause)
+        finally:
+            del self._awaited[key]
+
     def take(self, event):
         """Take an event of the core's `Postman`."""
         name, ue = event[0], self._ue
@@ -57,6 +78,12 @@ class Talk:
             ue.tell(name, {"message_id": event[1], "status": event[2], "cause": event[3]})
             if ue.on_response is not None:
                 ue.on_response(event[1], event[2], event[3])
+        elif name == "topic":
+            ue.tell(name, {"topic": event[1], "what": event[2], "cause": event[3]})
+            done = self._awaited.get((event[1],))
+            if done:
+                self._awaited[(event[1],)] = event[2:]
+                done.set()
         elif name == "outcome":
             ue.tell("refused" if event[2] else "sent", {"message_id": event[1], "cause": event[2]})
             done = self._awaited.get(event[1])

@@ -127,6 +127,19 @@ class ConstrainedUE:
         options = (kind, report, store, priority, application)
         return await self._talk().send(to, payloads, options, True, timeout_s)
 
+    async def subscribe(self, topic, expires_s=None, timeout_s=None):
+        """Subscribe to a topic and return once the server says so; `on_message` gets what comes.
+
+        expires_s: for how long; None: until `unsubscribe`, also across a reboot. Raises
+        CallerError, MessageRefused, and asyncio.TimeoutError after `timeout_s`; it is then tried
+        on. With an MSGin5G client only.
+        """
+        await self._talk().topic(topic, False, expires_s, timeout_s)
+
+    async def unsubscribe(self, topic, timeout_s=None):
+        """Leave a topic and return once the server says so. Raises as `subscribe` does."""
+        await self._talk().topic(topic, True, None, timeout_s)
+
     @property
     def reports_itself(self):
         """Set it to true to send the delivery reports with `report` instead of at once."""

@@ -11,6 +11,7 @@ from msgin5g import names as n
 from msgin5g.errors import BadMessage, UnsupportedType
 from msgin5g.jsontext import loads
 from msgin5g.registration import Request, dereg_answer, gwreg_answer, parse_request, reg_answer
+from msgin5g.topics import parse_request as parse_topic
 from msgin5g_gateway.askers import MESSAGE, REPORT, CoapAsker, L3Asker
 from msgin5g_gateway.bulk import BulkHandler, BulkRequest
 from msgin5g_gateway.devices import Devices
@@ -19,6 +20,7 @@ from msgin5g_gateway.forward import Forward, Forwarder
 from msgin5g_gateway.messaging import Messaging
 from msgin5g_gateway.own import OwnRegistration
 from msgin5g_gateway.store import Pending, SignUp, Store
+from msgin5g_gateway.topics import Asking
 from msgin5g_host.config import Settings
 from msgin5g_host.log import EventLog
 
@@ -120,6 +122,35 @@ class GatewayCore:
             answer = self.bulk.cache(request, payload, peer, mid, token, now)
             shared.answer(incoming, coap.CHANGED, answer, ue=ue, peer=peer, detail="interim")
 
+    def observe(
+        self, incoming: Any, message: coap.Message, peer: str, token: bytes, now: int
+    ) -> None:
+        """Take a GET with Observe of a constrained UE: a (un)subscription (6.6.2)."""
+        try:
+            request = parse_topic(message)
+        except BadMessage as problem:
+            self._malformed(problem, message.payload, peer)
+            self._shared.answer(incoming, coap.BAD_REQUEST, str(problem).encode(), peer=peer)
+            return
+        ue = request.ue_service_id
+        self._log.message("rx", "MSGin5G-6", "GET", ue=ue, peer=peer, detail=request.topic)
+        if not self._may_speak_for(ue) or ue in self._store.device_of:
+            self._shared.counters["refused"] += 1
+            self._log.event("refused", ue=ue, what="GET", cause=gaps.CAUSE_NOT_ALLOWED, peer=peer)
+            text = gaps.CAUSE_NOT_ALLOWED.encode()
+            self._shared.answer(incoming, coap.FORBIDDEN, text, ue=ue, peer=peer)
+            return
+        self._note_peer(ue, peer)
+        payload = bytes(message.payload)
+        self.messaging.topics.receive(incoming, request, payload, peer, token, now)
+
+    def observed(
+        self, ref: Asking, code: int, payload: bytes, options: list[tuple[int, bytes]], now: int
+    ) -> None:
+        """Take the server's answer to a "north get" effect."""
+        self._log.message("rx", "MSGin5G-1", coap.code_text(code), ue=ref.ue)
+        self.messaging.topics.answered(ref, code, payload, options, now)
+
     def receive_l3(self, frame: bytes, peer: str, now: int) -> None:
         """Take an L3 message of a device (Annex A.2)."""
         shared = self._shared
@@ -181,6 +212,8 @@ class GatewayCore:
             ref.failed(reason, now)
         elif isinstance(ref, Forward):
             self.forwarder.failed(ref, reason, now)
+        elif isinstance(ref, Asking):
+            self.messaging.topics.failed(ref, reason, now)
         elif ref is not None:
             self.messaging.north_failed(ref, reason, now)
 
@@ -210,6 +243,7 @@ class GatewayCore:
         self.messaging.poll(now)
         if now >= self._sweep_at:
             self._sweep_at = now + _SWEEP_MS
+            self.messaging.topics.sweep(now)
             for signup in [one for one in self._store.signups.values() if one.until_ms <= now]:
                 self._sign_off(signup.ue, "its time is over")
 

@@ -11,18 +11,23 @@ from typing import Any
 from msgin5g import coap
 from msgin5g_gateway.effects import Shared
 
+NOTICE = "NOTICE"
 MAX_DELIVERIES = 1_000
 MAX_DELIVERIES_OF_ONE = 16
 DELIVERY_TIMEOUT_MS = 90_000
 TOO_LARGE = "too large"
 _NO_ROOM = "no room"
+_RESET = "reset"
 
 
 class Delivery:
     """A message for a UE; `done` hears of the outcome, once.
 
-    ue: whom it is for; what: Message Type; token: the one to use, or None for a new one.
+    ue: whom it is for; what: Message Type; token: the one to use, or None for a new one;
+    is_reset: the UE has answered a notification with Reset.
     """
+
+    is_reset = False
 
     def __init__(self, ue: str, what: str, payload: bytes, token: bytes | None = None) -> None:
         self.ue = ue
@@ -30,6 +35,10 @@ class Delivery:
         self.payload = payload
         self.token = token
         self.until_ms = 0
+
+    def send(self, shared: Shared, peer: str) -> None:
+        """Send it to a transport identifier."""
+        shared.post(self, peer, self.what, self.payload, self.token, None, self.ue)
 
     def done(self, shared: Shared, code: int, payload: bytes, now: int) -> None:
         """Take the UE's answer, or the gateway's own 4.04, 4.13, 5.03 or 5.04 with a text."""
@@ -99,7 +108,12 @@ class Downlink:
         """The UE did not answer, or could not be sent to."""
         if delivery not in self._open:
             return
-        if reason == TOO_LARGE:
+        if reason == _RESET and delivery.what == NOTICE:
+            # The UE is there and observes no longer.
+            delivery.is_reset = True
+            self._end(delivery, coap.NOT_FOUND, b"", now)
+            self._next(delivery.ue)
+        elif reason == TOO_LARGE:
             self._end(delivery, coap.TOO_LARGE, b"too large for the link to this UE", now)
             self._next(delivery.ue)
         elif reason == _NO_ROOM:
@@ -134,10 +148,7 @@ class Downlink:
         shared = self._shared
         signup = shared.store.signups.get(delivery.ue)
         peer = "" if signup is None else signup.peer
-        shared.post(
-            *(delivery, peer, delivery.what, delivery.payload),
-            *(delivery.token, None, delivery.ue),
-        )
+        delivery.send(shared, peer)
 
     def _next(self, ue: str) -> None:
         queue = self._queues.get(ue)

@@ -14,6 +14,10 @@ NORTH = "north"
 POST = "post"
 FRAME = "frame"
 NORTH_ANSWER = "north answer"
+NORTH_GET = "north get"
+NORTH_VERDICT = "north verdict"
+OBSERVED = "observed"
+NOTIFY = "notify"
 
 _MAX_FRAME_BYTES = 65_507
 
@@ -86,6 +90,42 @@ class Shared:
         """
         self.out.append((POST, ref, peer, payload, token, mid))
         self.log.message("tx", iface, what, ue=ue, peer=peer, mid=mid)
+
+    def north_get(
+        self, ref: Any, options: list[tuple[int, bytes]], token: bytes, payload: bytes, ue: str
+    ) -> None:
+        """GET from the server (MSGin5G-1); its outcome comes back with `ref`."""
+        self.out.append((NORTH_GET, ref, options, token, payload))
+        self.log.message("tx", "MSGin5G-1", "GET", ue=ue)
+
+    def north_verdict(self, notice: Any, verdict: str) -> None:
+        """Say what becomes of a notification of the server: see `msgin5g_gateway.topics`."""
+        self.out.append((NORTH_VERDICT, notice, verdict))
+
+    def observed(
+        self,
+        incoming: Any,
+        code: int,
+        payload: bytes,
+        options: list[tuple[int, bytes]],
+        **fields: Any,
+    ) -> None:
+        """Answer a GET with Observe of a UE; options: those besides Content-Format."""
+        self.out.append((OBSERVED, incoming, code, payload, options))
+        self.log.message("tx", "MSGin5G-6", coap.code_text(code), **fields)
+
+    def notify(
+        self,
+        ref: Any,
+        peer: str,
+        token: bytes,
+        payload: bytes,
+        options: list[tuple[int, bytes]],
+        ue: str,
+    ) -> None:
+        """Send a notification to a UE; its outcome comes back with `ref`."""
+        self.out.append((NOTIFY, ref, peer, token, payload, options))
+        self.log.message("tx", "MSGin5G-6", "NOTICE", ue=ue, peer=peer)
 
     def server_answered(self, up: bool, reason: str = "") -> None:
         """Note whether the server can be reached; logged when it changes."""

@@ -21,6 +21,10 @@ CREATE TABLE IF NOT EXISTS reportable (
     id INTEGER PRIMARY KEY, application_id INTEGER NOT NULL, message_id BLOB NOT NULL,
     speaker TEXT NOT NULL, kind TEXT NOT NULL, origin TEXT NOT NULL
 );
+CREATE TABLE IF NOT EXISTS observation (
+    north BLOB PRIMARY KEY, ue TEXT NOT NULL, topic TEXT NOT NULL, token BLOB NOT NULL,
+    until_ms INTEGER NOT NULL
+) WITHOUT ROWID;
 """
 
 
@@ -148,4 +152,28 @@ class Reportable:
         return tuple(getattr(self, name) for name in self.__slots__)
 
 
-MessageRow = Kept | SentSet | Part | Reportable
+class Observation:
+    """A UE's subscription to a topic, as the server took it.
+
+    north: the Token of our GET to the server; token: that of the UE's GET to us.
+    """
+
+    table: ClassVar = "observation"
+    __slots__ = ("north", "ue", "topic", "token", "until_ms")
+
+    def __init__(self, north: bytes, ue: str, topic: str, token: bytes, until_ms: int) -> None:
+        self.north = north
+        self.ue = ue
+        self.topic = topic
+        self.token = token
+        self.until_ms = until_ms
+
+    @property
+    def key(self) -> bytes:
+        return self.north
+
+    def row(self) -> tuple[object, ...]:
+        return tuple(getattr(self, name) for name in self.__slots__)
+
+
+MessageRow = Kept | SentSet | Part | Reportable | Observation

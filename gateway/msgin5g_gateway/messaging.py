@@ -19,6 +19,7 @@ from msgin5g_gateway.message_rows import Kept
 from msgin5g_gateway.outbox import Outbox, Resent
 from msgin5g_gateway.own import OwnRegistration
 from msgin5g_gateway.sets import SegmentSets
+from msgin5g_gateway.topics import TopicRelay
 from msgin5g_gateway.uplink import Relay, UeRelay, Uplink
 
 MAX_TOKENS = 10_000
@@ -48,6 +49,7 @@ class Messaging:
         self.outbox = Outbox(shared, own, self._tell, self._note_row)
         self.uplink = Uplink(shared, own, self.outbox)
         self.downlink = Downlink(shared)
+        self.topics = TopicRelay(shared, own, self.downlink)
         self._sets = SegmentSets(shared)
         self.handovers = Handovers(shared)
         self.app = AppUplink(shared, devices, self.uplink, self.handovers, self._sets)
@@ -172,7 +174,7 @@ class Messaging:
 
     def unanswered(self) -> list[Any]:
         """Return every request of a UE or device that waits here."""
-        return self.uplink.unanswered() + self.app.unanswered()
+        return self.uplink.unanswered() + self.app.unanswered() + self.topics.unanswered()
 
     def unanswered_north(self) -> list[Any]:
         """Return every request of the server that waits here."""
@@ -181,13 +183,14 @@ class Messaging:
     def next_deadline(self) -> int | None:
         """Return when `poll` is due, or None."""
         parts = (self.uplink, self.outbox, self.downlink, self.handovers, self._app_down)
-        times = [part.next_deadline() for part in parts]
+        times = [part.next_deadline() for part in (*parts, self.topics)]
         times.append(self._again[0][0] if self._again else None)
         return min((one for one in times if one is not None), default=None)
 
     def poll(self, now: int) -> None:
         """Do what is due."""
         self.uplink.poll(now)
+        self.topics.poll(now)
         self.downlink.poll(now)
         self.handovers.poll(now)
         self._app_down.poll(now)

@@ -13,10 +13,11 @@ from typing import Any
 from aiocoap import Code, Message, error
 
 from msgin5g import coap, gaps
-from msgin5g.exchange import REQUEST, RESPONSE, Endpoint, Incoming, Params
+from msgin5g.exchange import FAILED, NOTICE, REQUEST, RESPONSE, Endpoint, Incoming, Params
+from msgin5g.observing import Notice, Observer
 from msgin5g_host.aiocoap_transport import COAP_PORT, RULES, create_context
 from msgin5g_host.clock import Clock
-from msgin5g_host.udp import UdpSocket, open_socket
+from msgin5g_host.udp import SockAddr, UdpSocket, open_socket
 
 _MAX_DATAGRAM_BYTES = 16 * 1024
 _MAX_WAITING = 1024
@@ -31,7 +32,8 @@ class North:
     """One aiocoap Context towards the server; every outcome goes to one of two callbacks.
 
     answered(ref, code, payload) or failed(ref, reason), both on the event loop. Requests of the
-    server go to requested(incoming, now), after which settle(now) runs once for a batch.
+    server go to requested(incoming, now), after which settle(now) runs once for a batch; so do
+    answers to `get` and notifications, see `watch`.
     """
 
     def __init__(
@@ -51,6 +53,10 @@ class North:
         self._settle = settle
         self._is_fresh = False
         self._server = _literal(server)
+        self._peer: SockAddr | None = None
+        if self._server is not None:
+            is_v6 = ":" in self._server[0]
+            self._peer = (*self._server, 0, 0) if is_v6 else self._server
         params = Params(
             max_datagram_bytes=_MAX_DATAGRAM_BYTES,
             max_waiting=_MAX_WAITING,
@@ -58,6 +64,9 @@ class North:
             nstart=_NSTART,
         )
         self.endpoint = Endpoint(random.SystemRandom().randrange, params, known=RULES)
+        self._observer: Observer | None = None
+        self._observed: Callable[[Any, coap.Message, int], None] | None = None
+        self._noticed: Callable[[Notice, int], None] | None = None
         self._context, self._transport = create_context(self.endpoint)
         host = "::" if server.startswith("coap://[") else "0.0.0.0"
         self._udp = UdpSocket(
@@ -73,6 +82,38 @@ class North:
         task = asyncio.create_task(self._post(ref, payload, timeout_s))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+    def watch(
+        self,
+        find: Callable[[bytes], Any],
+        observed: Callable[[Any, coap.Message, int], None],
+        noticed: Callable[[Notice, int], None],
+    ) -> None:
+        """Take the answers to `get` and the notifications whose Token `find` knows."""
+        self._observed = observed
+        self._noticed = noticed
+        self._observer = Observer(
+            self.endpoint, lambda peer, token: find(token) if peer[:2] == self._server else None
+        )
+
+    def get(
+        self, ref: Any, options: list[tuple[int, bytes]], token: bytes, payload: bytes, now: int
+    ) -> None:
+        """Send a Confirmable GET; its answer goes to the `observed` of `watch`."""
+        if self._peer is None:
+            reason = "the server's address is not known yet"
+            asyncio.get_running_loop().call_soon(self._failed, ref, reason)
+            return
+        self.endpoint.request(
+            *(self._peer, coap.GET, "", payload, now),
+            **{"token": token, "options": options, "context": _Got(ref)},
+        )
+        asyncio.get_running_loop().call_soon(self._udp.flush)
+
+    def judge(self, notice: Notice, verdict: str) -> None:
+        """Acknowledge, reject or postpone a notification: the name of an `Observer`'s method."""
+        getattr(self._observer, verdict)(notice)
+        asyncio.get_running_loop().call_soon(self._udp.flush)
 
     def respond(self, incoming: Incoming, code: int, payload: bytes, now: int) -> None:
         """Answer a request of the server."""
@@ -107,10 +148,19 @@ class North:
         self._answered(ref, int(answer.code), answer.payload)
 
     def _on_event(self, event: tuple[Any, ...], now: int) -> None:
+        if event[0] == NOTICE:
+            assert self._noticed is not None
+            self._is_fresh = True
+            self._noticed(event[1], now)
+            return
         if event[0] == RESPONSE:
             # A name may stand for another address by now: it is the one that answers us.
+            self._peer = event[1].peer
             self._server = event[1].peer[:2]
-        elif event[0] == REQUEST:
+        if event[0] in (RESPONSE, FAILED) and isinstance(event[1].context, _Got):
+            self._got(event, event[1].context.ref, now)
+            return
+        if event[0] == REQUEST:
             incoming: Incoming = event[1]
             refusal = self._refuse(incoming)
             if refusal is None:
@@ -120,6 +170,14 @@ class North:
                 self.endpoint.respond(incoming, *refusal, now, options=b"")
             return
         self._transport.on_event(event, now)
+
+    def _got(self, event: tuple[Any, ...], ref: Any, now: int) -> None:
+        self._is_fresh = True
+        if event[0] == FAILED:
+            self._failed(ref, event[2])
+        else:
+            assert self._observed is not None
+            self._observed(ref, event[2], now)
 
     def _refuse(self, incoming: Incoming) -> tuple[int, bytes] | None:
         """Return the (code, text) that refuses a request, or None for a message of the server."""
@@ -142,6 +200,15 @@ class North:
         if self._is_fresh:
             self._is_fresh = False
             self._settle(now)
+
+
+class _Got:
+    """What a GET carries along."""
+
+    __slots__ = ("ref",)
+
+    def __init__(self, ref: Any) -> None:
+        self.ref = ref
 
 
 def _literal(server: str) -> tuple[str, int] | None:

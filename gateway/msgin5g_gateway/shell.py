@@ -6,10 +6,22 @@ from typing import Any
 
 from msgin5g import coap, gaps
 from msgin5g.errors import CallerError
-from msgin5g.exchange import FAILED, REQUEST, RESPONSE, Incoming
+from msgin5g.exchange import ACKED, FAILED, REQUEST, RESPONSE, Incoming
+from msgin5g.notifying import notify
+from msgin5g.observing import Notice
 from msgin5g_gateway.core import GatewayCore
 from msgin5g_gateway.downlink import TOO_LARGE
-from msgin5g_gateway.effects import ANSWER, FRAME, NORTH, NORTH_ANSWER, Effect
+from msgin5g_gateway.effects import (
+    ANSWER,
+    FRAME,
+    NORTH,
+    NORTH_ANSWER,
+    NORTH_GET,
+    NORTH_VERDICT,
+    NOTIFY,
+    OBSERVED,
+    Effect,
+)
 from msgin5g_gateway.north import TIMEOUT_S, North
 from msgin5g_gateway.south import MAX_L3_BYTES, Link, open_links
 from msgin5g_gateway.store import Store
@@ -37,6 +49,7 @@ class Gateway:
             *(settings["gateway.server"], clock, self._north_answered, self._north_failed),
             *(self._on_north_request, self.settle),
         )
+        self.north.watch(self._find, self._observed, self._noticed)
         urls, for_devices = settings["gateway.links"], settings["gateway.device_links"]
         self.links = open_links([*urls, *for_devices], clock, self)
         self._for_devices = self.links[len(urls) :]
@@ -76,6 +89,8 @@ class Gateway:
         elif event[0] == RESPONSE:
             payload = bytes(event[2].payload)
             self.core.south_answer(event[1].context, event[2].code, now, payload)
+        elif event[0] == ACKED:
+            self.core.south_answer(event[1].context, coap.CONTENT, now)
         elif event[0] == FAILED:
             self.core.south_failed(event[1].context, event[2], now)
             # It may have come after this batch was settled.
@@ -84,7 +99,8 @@ class Gateway:
     def _on_request(self, link: Link, incoming: Incoming, now: int) -> None:
         message = incoming.message
         respond = link.endpoint.respond
-        if message.code != coap.POST:
+        observes = message.code == coap.GET and message.uint(coap.OBSERVE) is not None
+        if message.code != coap.POST and not observes:
             respond(incoming, coap.METHOD_NOT_ALLOWED, b"POST is understood", now, options=b"")
         elif message.uint(coap.CONTENT_FORMAT) not in (None, coap.JSON_FORMAT):
             text = b"Content-Format: 50 (application/json) is understood"
@@ -92,6 +108,9 @@ class Gateway:
         elif message.uint(coap.ACCEPT) not in (None, coap.JSON_FORMAT):
             text = b"Accept: answers are 50 (application/json)"
             respond(incoming, coap.NOT_ACCEPTABLE, text, now, options=b"")
+        elif observes:
+            peer = link.identifier(incoming.peer)
+            self.core.observe((link, incoming), message, peer, incoming.token, now)
         else:
             peer = link.identifier(incoming.peer)
             ref = (link, incoming)
@@ -124,6 +143,19 @@ class Gateway:
         self.core.north_failed(ref, reason, now)
         self.settle(now)
 
+    def _find(self, token: bytes) -> Any:
+        return self.core.messaging.topics.find(token)
+
+    def _observed(self, ref: Any, message: coap.Message, now: int) -> None:
+        payload = bytes(message.payload)
+        self.core.observed(ref, message.code, payload, _bytes(message.options), now)
+
+    def _noticed(self, notice: Notice, now: int) -> None:
+        message = notice.message
+        token, payload = bytes(message.token), bytes(message.payload)
+        options = _bytes(message.options)
+        self.core.messaging.topics.notice(notice, token, message.code, payload, options, now)
+
     def settle(self, now: int) -> None:
         """Commit what happened, then let its effects out; the order is the promise."""
         core = self.core
@@ -140,6 +172,16 @@ class Gateway:
                 options = b"" if code >= coap.BAD_REQUEST else None
                 link.endpoint.respond(incoming, code, payload, now, options=options)
                 touched.add(link)
+            elif effect[0] == OBSERVED:
+                (link, incoming), code, payload, options = effect[1:]
+                listed = observed_options(code, payload, options)
+                link.endpoint.respond(incoming, code, payload, now, options=listed)
+                touched.add(link)
+            elif effect[0] == NORTH_GET:
+                ref, options, token, payload = effect[1:]
+                self.north.get(ref, options, token, payload, now)
+            elif effect[0] == NORTH_VERDICT:
+                self.north.judge(effect[1], effect[2])
             elif effect[0] == NORTH:
                 ref, payload = effect[1:]
                 until_ms = getattr(ref, "until_ms", None)
@@ -157,12 +199,16 @@ class Gateway:
         self._schedule(now)
 
     def _post(self, effect: Effect, now: int) -> Link | None:
-        """POST to a UE; returns the link that has to send it."""
-        _, ref, identifier, payload, token, mid = effect
+        """POST to a UE, or notify it; returns the link that has to send it."""
+        ref, identifier = effect[1:3]
         for link in self.links:
             peer = link.peer(identifier)
             if peer is not None:
                 try:
+                    if effect[0] == NOTIFY:
+                        notify(link.endpoint, peer, *effect[3:], now, ref)
+                        return link
+                    payload, token, mid = effect[3:]
                     link.endpoint.request(
                         *(peer, coap.POST, gaps.PATH, payload, now),
                         **{"token": token, "mid": mid, "context": ref},
@@ -188,7 +234,7 @@ class Gateway:
         """The disk refused: nobody gets a promise, and memory starts again from the disk."""
         self._log.event("store-failed", reason=reason)
         effects = core.take()
-        unanswered = [effect[1] for effect in effects if effect[0] == ANSWER]
+        unanswered = [effect[1] for effect in effects if effect[0] in (ANSWER, OBSERVED)]
         from_server = [effect[1] for effect in effects if effect[0] == NORTH_ANSWER]
         text = b"the gateway cannot write to its disk, try again later"
         for incoming in from_server + core.unanswered_north():
@@ -212,3 +258,16 @@ class Gateway:
         self._timer = asyncio.get_running_loop().call_later(
             min(pause_s, _LONGEST_SLEEP_S), lambda: self.settle(self._clock.now())
         )
+
+
+def observed_options(
+    code: int, payload: bytes, options: list[tuple[int, bytes]]
+) -> list[tuple[int, bytes]]:
+    """Return the options of an answer to a GET with Observe, Content-Format among them."""
+    if payload and code < coap.BAD_REQUEST:
+        options = [*options, (coap.CONTENT_FORMAT, coap.uint(coap.JSON_FORMAT))]
+    return sorted(options)
+
+
+def _bytes(options: list[tuple[int, Any]]) -> list[tuple[int, bytes]]:
+    return [(number, bytes(value)) for number, value in options]

@@ -14,6 +14,7 @@ from msgin5g_gateway.message_rows import (
     MESSAGE_SCHEMA,
     Kept,
     MessageRow,
+    Observation,
     Part,
     Reportable,
     SentSet,
@@ -182,6 +183,7 @@ _KEY = {
     "sent_set": "set_id",
     "part": "id",
     "reportable": "id",
+    "observation": "north",
 }
 
 
@@ -200,6 +202,7 @@ class Store:
         self.sent_sets: dict[str, SentSet] = {}
         self.parts: dict[int, Part] = {}
         self.reportable: dict[tuple[int, bytes], Reportable] = {}
+        self.observations: dict[bytes, Observation] = {}
         self.ues_at: dict[str, dict[str, None]] = {}
         self._staged: dict[tuple[str, object], _Row | None] = {}
         self._next_id = 1
@@ -341,6 +344,8 @@ class Store:
         self.parts = {one.key: one for one in parts}
         reportable = [Reportable(*row) for row in rows("SELECT * FROM reportable ORDER BY id")]
         self.reportable = {one.key: one for one in reportable}
+        observations = [Observation(*row) for row in rows("SELECT * FROM observation")]
+        self.observations = {one.key: one for one in observations}
         self.ues_at = {}
         for signup in self.signups.values():
             self.ues_at.setdefault(signup.peer, {})[signup.ue] = None
@@ -353,6 +358,8 @@ class Store:
             return self.outbox
         if isinstance(row, SentSet):
             return self.sent_sets
+        if isinstance(row, Observation):
+            return self.observations
         return self.parts if isinstance(row, Part) else self.reportable
 
     def _forget_place(self, ue: str) -> None:

@@ -13,8 +13,8 @@ from typing import Any
 
 from aiocoap import Code, Message, resource
 
-from msgin5g import coap, gaps
-from msgin5g.exchange import REQUEST, RESPONSE, Endpoint, Exchange, Incoming, Params
+from msgin5g import coap
+from msgin5g.exchange import ACKED, REQUEST, RESPONSE, Endpoint, Exchange, Incoming, Params
 from msgin5g_host.aiocoap_transport import RULES, create_context
 from msgin5g_host.clock import Clock
 from msgin5g_host.folder import StoreError
@@ -23,6 +23,7 @@ from msgin5g_host.udp import UdpSocket, open_socket
 from msgin5g_server.blockwise import AnswerBlocks, RequestBlocks
 from msgin5g_server.core import ServerCore
 from msgin5g_server.courier import MAX_AT_A_PEER, Attempt
+from msgin5g_server.subscribing import Answer, is_subscription, send
 
 MAX_DATAGRAM_BYTES = 16 * 1024
 _BLOCK_OPTIONS = (coap.BLOCK1, coap.BLOCK2)
@@ -51,7 +52,7 @@ class CoapServer:
         self._log = log
         # Makes the calls that go over HTTP.
         self.on_calls: Callable[[list[Attempt]], None] = lambda attempts: None
-        self._answers: list[tuple[Incoming, int, bytes]] = []
+        self._answers: list[tuple[Incoming, Answer]] = []
         self._after_commit: list[Callable[[bool], None]] = []
         self._is_flushing = False
         self._timer: asyncio.TimerHandle | None = None
@@ -129,13 +130,19 @@ class CoapServer:
         if event[0] == REQUEST:
             incoming: Incoming = event[1]
             message = incoming.message
-            if message.code == coap.POST and not any(
-                number in _BLOCK_OPTIONS for number, _ in message.options
-            ):
-                refusal = check_formats(message)
-                if refusal is None:
-                    refusal = self._handle(message.payload, incoming.peer, now, incoming.token)
-                self._answers.append((incoming, *refusal))
+            is_whole = not any(number in _BLOCK_OPTIONS for number, _ in message.options)
+            observes = is_subscription(message)
+            if is_whole and (message.code == coap.POST or observes):
+                answer = check_formats(message)
+                if answer is not None:
+                    self._answers.append((incoming, (*answer, None)))
+                elif observes:
+                    where, token = _text(incoming.peer), incoming.token
+                    answered = self._core.subscribing.handle(message, where, token, now)
+                    self._answers.append((incoming, answered))
+                else:
+                    answer = self._handle(message.payload, incoming.peer, now, incoming.token)
+                    self._answers.append((incoming, (*answer, None)))
                 return
         elif isinstance(event[1].context, _Posted):
             self._posted(event, event[1], now)
@@ -145,17 +152,18 @@ class CoapServer:
     def _handle(
         self, payload: bytes, peer: Any, now: int, token: bytes = b""
     ) -> tuple[int, bytes]:
-        host = f"[{peer[0]}]" if ":" in peer[0] else peer[0]
-        return self._core.handle(payload, f"{host}:{peer[1]}", now, token)
+        return self._core.handle(payload, _text(peer), now, token)
 
     def _posted(self, event: tuple[Any, ...], exchange: Exchange, now: int) -> None:
-        """A UE or gateway answered a POST of ours, or did not."""
+        """A UE or gateway answered a POST or notification of ours, or did not."""
         attempt = exchange.context.attempt
         if attempt is None:
             return
         if event[0] == RESPONSE:
             text = bytes(event[2].payload[:80]).decode(errors="replace")
             self._core.messages.answered(attempt, event[2].code, text, now)
+        elif event[0] == ACKED:
+            self._core.messages.answered(attempt, coap.CONTENT, "", now)
         else:
             self._core.messages.failed(attempt, event[2], now)
         self._flush_soon()
@@ -172,10 +180,8 @@ class CoapServer:
     def _post(self, now: int) -> None:
         """Send what the core has for UEs, now that it is on disk."""
         for attempt, where, payload, token in self._core.messages.take():
-            self.endpoint.request(
-                *(_peer(where), coap.POST, gaps.PATH, payload, now),
-                **{"token": token, "context": _Posted(attempt)},
-            )
+            posted = _Posted(attempt)
+            send(self.endpoint, _peer(where), attempt, payload, token, now, posted)
         calls = self._core.messages.take_calls()
         if calls:
             self.on_calls(calls)
@@ -213,11 +219,11 @@ class CoapServer:
             self._core.rollback()
             self._log.event("store-failed", reason=str(problem))
         respond = self.endpoint.respond
-        for incoming, code, payload in answers:
+        for incoming, (code, payload, options) in answers:
             if not stored:
                 respond(incoming, coap.UNAVAILABLE, _UNAVAILABLE, now, options=b"")
             elif code < coap.BAD_REQUEST:
-                respond(incoming, code, payload, now)
+                respond(incoming, code, payload, now, options=options)
             else:
                 # A diagnostic payload is plain text without Content-Format (RFC 7252 5.5.2).
                 respond(incoming, code, payload, now, options=b"")
@@ -237,6 +243,12 @@ class _Posted:
 
     def __init__(self, attempt: Attempt | None) -> None:
         self.attempt = attempt
+
+
+def _text(peer: Any) -> str:
+    """Return "host:port" of a socket address."""
+    host = f"[{peer[0]}]" if ":" in peer[0] else peer[0]
+    return f"{host}:{peer[1]}"
 
 
 def _peer(where: str) -> tuple[Any, ...]:

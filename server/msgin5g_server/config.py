@@ -107,6 +107,13 @@ KEYS = (
         _positive,
     ),
     Key(
+        "server.subscription_lifetime_s",
+        int,
+        86_400,
+        "seconds that a subscription to a topic lasts if its UE names no end",
+        _positive,
+    ),
+    Key(
         "server.segment_wait_s",
         float,
         5.0,

@@ -27,6 +27,7 @@ from msgin5g_server.accounts import Accounts
 from msgin5g_server.message_store import MessageStore
 from msgin5g_server.messages import MessageCore
 from msgin5g_server.registry import Registration, Registry
+from msgin5g_server.subscribing import Subscribing
 
 _LOG_LINES_PER_S = 50
 _OTHER_SERVICE = "not this service"
@@ -52,6 +53,9 @@ class ServerCore:
         self.messages = MessageCore(
             settings, registry, self.accounts, self._store, log, self.counters
         )
+        refuse = self.messages.origins.refuse
+        topics = self.messages.topics
+        self.subscribing = Subscribing(settings, topics, refuse, self.counters, log)
 
     def handle(
         self, payload: bytes, source: str, now: int, token: bytes = b""

@@ -47,14 +47,19 @@ class Postman(Protocol):
 
 
 class Attempt:
-    """Deliveries that travel in one POST to one recipient."""
+    """Deliveries that travel in one POST to one recipient, or in one notification.
 
-    __slots__ = ("recipient", "peer", "batch")
+    observe: the notification's number, left_ms: how long its subscription lasts; None for a POST.
+    """
+
+    __slots__ = ("recipient", "peer", "batch", "observe", "left_ms")
 
     def __init__(self, recipient: str, peer: str, batch: list[Delivery]) -> None:
         self.recipient = recipient
         self.peer = peer
         self.batch = batch
+        self.observe: int | None = None
+        self.left_ms: int | None = None
 
 
 class Mailbox:
@@ -146,6 +151,20 @@ class Courier:
             box.failures = box.not_before = box.held = 0
             box.asleep = False
             self._ready[recipient] = None
+
+    def withdraw(self, recipient: str, destination: tuple[str, str], cause: str) -> None:
+        """Discard what waits for a recipient because of a destination that it has left.
+
+        What is under way may still arrive.
+        """
+        box = self._boxes.get(recipient)
+        if box is None:
+            return
+        under_way = box.attempt.batch if box.attempt is not None else []
+        for delivery in list(box):
+            if delivery not in under_way and delivery.body.message.destination == destination:
+                self._discard(delivery, cause)
+        self._ready[recipient] = None
 
     def recipients(self) -> list[str]:
         """Return everybody for whom something waits."""

@@ -30,6 +30,7 @@ from msgin5g_server.packing import Packer, apart
 from msgin5g_server.registry import Registry
 from msgin5g_server.responses import Responses
 from msgin5g_server.routes import RouteError, Routes
+from msgin5g_server.topics import Topics
 
 _RANK = {n.HIGH: 0, n.NORMAL: 1, n.LOW: 2}
 # Places in what was seen that are no segment's number: of a report, and of a set given up.
@@ -60,9 +61,11 @@ class MessageCore:
         self._service_id: str = settings["server.service_id"]
         self.retention_ms: int = settings["server.message_retention_s"] * 1000
         self.outside = Outside(settings, store)
-        self.routes = Routes(settings, registry, self.outside)
+        self.topics = Topics(settings, store, counters, log)
+        self.routes = Routes(settings, registry, self.outside, self.topics)
         self.origins = Origins(registry, accounts, self.routes, store)
         self.courier = Courier(store, self, counters)
+        self.topics.left = self.courier.withdraw
         self._packer = Packer(settings, self.routes)
         self.applications = Applications(self, self.routes, store, self._packer, counters)
         wait_ms = int(settings["server.segment_wait_s"] * 1000)
@@ -126,10 +129,12 @@ class MessageCore:
         """Nobody answered a POST of `take`."""
         self._now = now
         self.courier.failed(attempt, reason, now)
+        self.topics.unheard(attempt, reason, now)
 
     def next_deadline(self) -> int | None:
         """Return when `poll` is due, or None."""
-        times = (self.courier.next_deadline(), self._collector.next_deadline())
+        parts = (self.courier, self._collector, self.topics)
+        times = [part.next_deadline() for part in parts]
         return min((one for one in times if one is not None), default=None)
 
     def poll(self, now: int) -> None:
@@ -147,6 +152,7 @@ class MessageCore:
                 body = self._store.new_body(origin, *part)
                 self._tell(body, origin, n.FAILURE, gaps.CAUSE_SEGMENTS_MISSING)
                 self._store.note_seen(origin, body.message.message_id, _GIVEN_UP, False)
+        self.topics.poll(now)
         self.courier.poll(now)
 
     def commit(self) -> None:
@@ -157,6 +163,7 @@ class MessageCore:
         """Start again from the disk. Raises StoreError if it cannot be read."""
         self._store.rollback()
         self.outside.start()
+        self.topics.start()
         self._out.clear()
         self._collector.start(self._now)
         self.courier.start()
@@ -166,13 +173,14 @@ class MessageCore:
         return not (self._out or self.courier.out or self._store.is_changed())
 
     def take(self) -> list[Post]:
-        """Return the POSTs of this batch; call `commit` first."""
+        """Return the POSTs and notifications of this batch; call `commit` first."""
         out, self._out = self._out, []
         for attempt, payload in self.courier.out:
             if "://" in attempt.peer:
                 self._calls.append(attempt)
             else:
-                out.append((attempt, attempt.peer, payload, None))
+                token = self.topics.mark(attempt, self._now)
+                out.append((attempt, attempt.peer, payload, token))
         self.courier.out.clear()
         return out
 

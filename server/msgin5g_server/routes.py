@@ -9,6 +9,7 @@ from msgin5g.limits import MAX_MESSAGE_BYTES
 from msgin5g_host.config import Settings
 from msgin5g_server.outside import BMG, Link, Outside
 from msgin5g_server.registry import Registry
+from msgin5g_server.topics import Topics
 
 DEFAULT_SEGMENT_BYTES = 2048
 
@@ -20,8 +21,11 @@ class RouteError(Exception):
 class Routes:
     """Resolve recipients by the configuration and the registry."""
 
-    def __init__(self, settings: Settings, registry: Registry, outside: Outside) -> None:
+    def __init__(
+        self, settings: Settings, registry: Registry, outside: Outside, topics: Topics
+    ) -> None:
         self._registry = registry
+        self._topics = topics
         self._outside = outside
         self._open: bool = settings["server.open"]
         rows = settings.rows
@@ -31,7 +35,6 @@ class Routes:
             for row in rows["ue"]
         }
         self._groups = {row["group_service_id"]: row["members"] for row in rows.get("group", ())}
-        self._topics = {row["topic"]: row["subscribers"] for row in rows.get("topic", ())}
         self.applications = {row["as_service_id"] for row in rows.get("application", ())}
 
     def recipients(self, destination: tuple[str, str], origin: str) -> list[str]:
@@ -51,7 +54,10 @@ class Routes:
             if gateway is None:
                 raise RouteError(gaps.CAUSE_NOT_SUPPORTED)
             return [gateway.name]
-        members = (self._groups if kind == n.GROUP else self._topics).get(address)
+        if kind == n.TOPIC:
+            members = self._topics.subscribers(address)
+        else:
+            members = self._groups.get(address)
         if members is None and kind == n.GROUP and self.link(address) is not None:
             # A Group Service ID shows where the group is hosted.
             return [address]
@@ -75,6 +81,11 @@ class Routes:
         if not self._open:
             return "is no application; add it as [[application]] in server.toml"
         return None
+
+    def is_own(self, service_id: str) -> bool:
+        """Tell whether this Server itself serves somebody."""
+        known = service_id in self._accounts or service_id in self._registry
+        return known or self.is_application(service_id)
 
     def has_inbox(self, service_id: str) -> bool:
         """Tell whether this is an AS that fetches its messages."""

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import random
 import socket
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -51,6 +52,7 @@ class Client:
         self._address = address
         self._on_event = on_event
         self._changed = asyncio.Event()
+        self._topics: list[str] = []
         self._clock = Clock()
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
@@ -99,13 +101,24 @@ class Client:
         self.flush()
         return message_id
 
+    def subscribe(self, topic: str, expires_s: float | None = None) -> None:
+        """Subscribe to a topic; a "topic" event tells the outcome. Raises CallerError."""
+        expires_ms = None if expires_s is None else int((time.time() + expires_s) * 1000)
+        topics = self.core.messages().topics()
+        topics.subscribe(topic, self._clock.now(), expires_s, expires_ms)
+        self._topics.append(topic)
+        self.flush()
+
     async def close(self) -> None:
-        """De-register, so that nothing is sent here any more, and close the socket."""
+        """Leave the topics, de-register, so that nothing is sent here, and close the socket."""
         if self.state == "registered":
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(_GOODBYE_S):
                     # The reports on what has just come are still to leave.
-                    while not self.core.messages().is_idle():
+                    for topic in self._topics:
+                        self.core.messages().topics().unsubscribe(topic, self._clock.now())
+                    self.flush()
+                    while self._topics or not self.core.messages().is_idle():
                         await asyncio.sleep(_LOOK_S)
             self.core.deregister(self._clock.now())
             self.flush()
@@ -129,6 +142,8 @@ class Client:
                 self.state = event[1]
                 self.cause = str(event[2].get("cause") or event[2].get("reason") or "")
                 self._changed.set()
+            elif event[0] == "topic" and event[2] != "subscribed":
+                self._topics.remove(event[1])
             self._on_event(event)
         if self._timer is not None:
             self._timer.cancel()

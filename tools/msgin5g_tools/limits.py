@@ -16,6 +16,7 @@ from msgin5g_gateway.refresh import MAX_REGISTERED
 from msgin5g_gateway.relay import MAX_CONTACTS
 from msgin5g_gateway.sets import MAX_RECEIVED_SETS, MAX_SENT_SETS
 from msgin5g_gateway.throttle import MAX_GUESSERS
+from msgin5g_gateway.topics import MAX_ASKING, MAX_OBSERVATIONS
 from msgin5g_gateway.uplink import MAX_RELAYS, MAX_RELAYS_OF_ONE
 from msgin5g_server.blockwise import MAX_TRANSFER_BYTES, MAX_TRANSFERS
 from msgin5g_server.coap import MAX_DATAGRAM_BYTES
@@ -94,6 +95,8 @@ def rows() -> list[tuple[str, int, str, str]]:
         ("gateway MAX_JOINING", MAX_JOINING, "sets for devices", "the longest silent is given up"),
         ("gateway MAX_JOINING_BYTES", MAX_JOINING_BYTES, "bytes of these", "the same"),
         ("gateway MAX_WHOLE", MAX_WHOLE, "of these, whole", "the oldest is forgotten"),
+        ("gateway MAX_ASKING", MAX_ASKING, "subscriptions at the server", "answered 5.03"),
+        ("gateway MAX_OBSERVATIONS", MAX_OBSERVATIONS, "subscriptions kept", "answered 5.03"),
         ("relay MAX_CONTACTS", MAX_CONTACTS, "clients", "the longest silent is cut off"),
         ("gateway outbox.max_messages", 10_000, "kept messages", "answered 5.03, not kept"),
         ("server datagram", MAX_DATAGRAM_BYTES, "bytes", "answered 4.13; larger ones in blocks"),

@@ -33,6 +33,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="the UE to be (default %(default)s)",
     )
     who.add_argument("--as", dest="as_id", metavar="URI", help="the application to be")
+    parser.add_argument(
+        "--topic",
+        dest="topics",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="subscribe to this topic until this ends; may be given several times",
+    )
+    parser.add_argument(
+        "--expires",
+        type=float,
+        metavar="S",
+        help="let the subscriptions end after S seconds",
+    )
     add_server_arguments(parser)
     parser.add_argument("--count", type=int, default=0, metavar="N", help="end after N messages")
     parser.add_argument(
@@ -46,6 +60,10 @@ def run(args: argparse.Namespace) -> int:
     try:
         address = server_address(args.server)
         check_uri(args.as_id or args.ue)
+        if args.as_id and args.topics:
+            raise ValueError("--topic is for a UE; an application's topics stand in server.toml")
+        if args.expires is not None and args.expires <= 0:
+            raise ValueError(f"--expires: a number above 0 is wanted, not {args.expires:g}")
         return asyncio.run(_listen(args, address))
     except ValueError as problem:
         print(f"msgin5g listen: {problem}", file=sys.stderr)
@@ -79,6 +97,7 @@ async def _as_ue(
     args: argparse.Namespace, address: tuple[str, int], show: Any, stop: asyncio.Event
 ) -> None:
     is_ready = False
+    refused: list[str] = []
 
     def take(event: Event) -> None:
         nonlocal is_ready
@@ -98,15 +117,24 @@ async def _as_ue(
                     "payload": to_text(message.payload),
                 }
             )
+        elif event[0] == "topic":
+            show({"event": event[2], "topic": event[1], "cause": event[3]})
+            if event[2] == "refused":
+                refused.append(f"{event[1]}: {event[3]}")
+                stop.set()
         elif event[0] == "state" and event[1] in ("backoff", "refused"):
             show({"event": event[1], **event[2]})
 
     client = Client(address, args.ue, args.service_id, take)
     try:
         await client.register(args.timeout_s)
+        for topic in args.topics:
+            client.subscribe(topic, args.expires)
         await _until(stop, args.seconds)
     finally:
         await client.close()
+    if refused:
+        raise ClientError(f"the server refused the subscription to {', '.join(refused)}")
 
 
 async def _as_application(args: argparse.Namespace, show: Any, stop: asyncio.Event) -> None:
