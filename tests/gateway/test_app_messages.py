@@ -429,6 +429,7 @@ def test_a_group_message_has_the_group_id(bench, form):
 
 
 @FORMS
+@pytest.mark.clause("6.4.2.3.3-c")
 def test_a_refusal_is_4_00_with_its_reason(bench, form):
     device, number = down(bench, form)
     device.got()
