@@ -116,12 +116,17 @@ class Northbound:
             self._access.need(caller, origin)
             return await self._take(given, "", None)
         neighbour, source, cause = self._neighbour(request, caller, origin)
+        failed = given.delivSt != translate.REPORT_SUCCESS
+        if failed and neighbour and cause == gaps.CAUSE_NOT_THE_SENDER:
+            # Any Server on the way may say that it cannot deliver.
+            cause = None
         return await self._take(given, source, cause, neighbour)
 
     def _neighbour(
         self, request: web.Request, caller: Caller, origin: str
     ) -> tuple[str, str, str | None]:
-        """Return who passes a message on, its source, and the cause that refuses its originator.
+        """Return the Server that passes a message on, or "", the message's source, and the cause
+        that refuses its originator.
 
         Without a token it is who is responsible for the originator. Raises Problem.
         """
@@ -135,14 +140,16 @@ class Northbound:
                 raise Problem(401, "the bearer token of a message gateway or Server is wanted")
             return "", "", gaps.CAUSE_NOT_THE_SENDER
         self._access.need(caller, name)
-        if not self._outside.may_speak(kind, name, origin):
-            # A message of our own that comes back is one that goes round.
-            own = kind == SERVER and self._outside.is_own(origin)
-            return name, "", gaps.CAUSE_LOOP if own else gaps.CAUSE_NOT_THE_SENDER
         if kind != SERVER:
-            return "", "", None
+            known = self._outside.may_speak(kind, name, origin)
+            return "", "", None if known else gaps.CAUSE_NOT_THE_SENDER
         hops = _hops(request)
-        return name, with_hops(hops), may_pass(hops, self._outside.own_id)
+        cause = may_pass(hops, self._outside.own_id)
+        if cause is None and not self._outside.may_speak(kind, name, origin):
+            # A message of our own that comes back is one that goes round.
+            is_own = self._core.messages.routes.is_own(origin)
+            cause = gaps.CAUSE_LOOP if is_own else gaps.CAUSE_NOT_THE_SENDER
+        return name, with_hops(hops), cause
 
     async def _take(
         self,

@@ -60,7 +60,7 @@ class Outside:
             url, token = row["url"].rstrip("/"), row.get("our_token") or ""
             link = Link(SERVER, row["server_id"], url, token)
             self._prefixes += [(prefix, link) for prefix in row["prefixes"]]
-        # The longest prefix that fits decides.
+        # The longest prefix that fits decides, of equal ones the first.
         self._prefixes.sort(key=lambda one: -len(one[0]))
         self._registered: dict[str, Registered] = {}
         self.start()
@@ -92,21 +92,16 @@ class Outside:
         """Return the Broadcast Message Gateway of a Broadcast Area, or None."""
         return self._areas.get(area, self._any_area)
 
-    def is_own(self, service_id: str) -> bool:
-        """Tell whether an identity belongs to this Server's own domain."""
-        if service_id in self._local or service_id in self._registered:
-            return True
-        return self._peer_of(service_id) is None
-
     def may_speak(self, kind: str, name: str, service_id: str) -> bool:
         """Tell whether messages of an originator may come from this gateway or Server.
 
-        A Server speaks for whom it is asked for as well: its answers and reports go that way.
+        A Server speaks for those of the longest prefix that fits, which several may have.
         """
         if kind != SERVER:
             return service_id in self._gateway_ues.get(name, ())
-        peer = self._peer_of(service_id)
-        return peer is not None and peer.name == name
+        fits = [one for one in self._prefixes if service_id.startswith(one[0])]
+        best = [link.name for prefix, link in fits if len(prefix) == len(fits[0][0])]
+        return service_id not in self._local and name in best
 
     # Application Servers
 

@@ -3,6 +3,7 @@
 import asyncio
 import io
 import json
+import socket
 import uuid
 
 import aiohttp
@@ -59,11 +60,16 @@ def a_report(origin, to, message_id, status="REPT_DELY_SUCCESS", **more):
     }
 
 
+def who(ue):
+    """The UE Service ID of a UE that is given by its number, or by just that."""
+    return ue_id(ue) if isinstance(ue, int) else ue
+
+
 def a_msg(origin, to, **more):
-    """The payload of a MSG of a UE, and its Message ID; to is (kind, text)."""
+    """The payload of a MSG of a UE, and its Message ID; origin: `who`, to: (kind, text)."""
     made = message.Message()
     made.message_id = str(uuid.uuid4())
-    made.origin, made.destination = ("UE", ue_id(origin)), to
+    made.origin, made.destination = ("UE", who(origin)), to
     made.payload = "21.5"
     for name, value in more.items():
         setattr(made, name, value)
@@ -71,9 +77,10 @@ def a_msg(origin, to, **more):
 
 
 class Site:
-    """One Server on free ports. rows: tables of server.toml; values: keys of [server]."""
+    """One Server. rows: tables of server.toml; values: keys of [server]; port: of HTTP."""
 
-    def __init__(self, folder, rows=None, http=None, ues=(), **values):
+    def __init__(self, folder, rows=None, http=None, ues=(), port=0, **values):
+        self._port = port
         accounts = [{"ue_service_id": one, "gateway": None} for one in ues]
         self.settings = server_settings(str(folder), accounts, **values)
         self.settings.values.update(http or {})
@@ -91,7 +98,7 @@ class Site:
         deadline_s = self.settings["http.deadline_s"]
         self.calls = Calls(self.core.messages, self.coap.durably, tls, deadline_s, log)
         self.coap.on_calls = self.calls.start
-        await self.http.start("127.0.0.1", 0)
+        await self.http.start("127.0.0.1", self._port)
         self.url = f"{self.http.scheme}://127.0.0.1:{self.http.address[1]}"
         self.session = aiohttp.ClientSession(self.url)
         self.sockets = []
@@ -128,11 +135,11 @@ class Site:
         """What was logged."""
         return self._stream.getvalue()
 
-    async def ue(self, number):
-        """A registered UE on a socket of its own."""
+    async def ue(self, ue):
+        """A registered UE on a socket of its own; ue: see `who`."""
         one = Socket(self.coap.address)
         self.sockets.append(one)
-        answer = await one.post(registration.reg(ue_id(number), SERVICE))
+        answer = await one.post(registration.reg(who(ue), SERVICE))
         assert json.loads(answer.payload)["result"] is True
         return one
 
@@ -141,12 +148,24 @@ class Site:
         return self.core.counters
 
 
+def free_ports(count):
+    """Ports of 127.0.0.1 that nobody has."""
+    found = [socket.socket() for _ in range(count)]
+    for one in found:
+        one.bind(("127.0.0.1", 0))
+    ports = [one.getsockname()[1] for one in found]
+    for one in found:
+        one.close()
+    return ports
+
+
 class Listener:
     """Somebody who is called over HTTP. `answer` gives what it answers: a status, (status, text),
     or a coroutine function of the request. `got` holds (path, JSON, headers)."""
 
-    def __init__(self, answer=204):
+    def __init__(self, answer=204, port=0):
         self.answer = answer
+        self._port = port
         self.got = []
         self._new = asyncio.Event()
 
@@ -155,7 +174,7 @@ class Listener:
         app.router.add_route("*", "/{path:.*}", self._handle)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
         await self._runner.setup()
-        await web.TCPSite(self._runner, "127.0.0.1", 0).start()
+        await web.TCPSite(self._runner, "127.0.0.1", self._port).start()
         self.url = f"http://127.0.0.1:{self._runner.addresses[0][1]}"
         return self
 
