@@ -42,6 +42,21 @@ def _url(value: str) -> None:
         raise ValueError(f"a URL such as https://example.org:8443 is wanted, not {value!r}")
 
 
+def _url_or_none(value: str) -> None:
+    if value:
+        _url(value)
+
+
+def _path_segment(value: str) -> None:
+    if not re.fullmatch(r"[A-Za-z0-9._~@-]{1,64}", value):
+        raise ValueError(f"1 to 64 letters, digits or ._~@- are wanted, not {value!r}")
+
+
+def _seconds(value: int) -> None:
+    if not 0 <= value <= MAX_SECONDS:
+        raise ValueError(f"a number from 0 to {MAX_SECONDS} is wanted, not {value!r}")
+
+
 def _token(value: str) -> None:
     """RFC 6750; short ones are guessed."""
     if not _TOKEN.match(value):
@@ -129,6 +144,12 @@ KEYS = (
     Key("http.ca", str, "", "file of CAs for callbacks and peers (PEM); empty for the system's"),
     Key("http.token", str, "", "the operator's bearer token", _token_or_none, secret=True),
     Key("http.deadline_s", float, 10.0, "longest that a callback or peer may take", _above_zero),
+    Key("network.exposure", str, "", "apiRoot of SCEF or NEF (T8); empty for none", _url_or_none),
+    Key("network.scs_as_id", str, "msgin5g", "what this server is called there", _path_segment),
+    Key("network.token", str, "", "bearer token that it is shown", _token_or_none, secret=True),
+    Key("network.notify_at", str, "http://127.0.0.1:8080", "where it reaches this server", _url),
+    Key("network.trigger_s", int, 300, "seconds that a trigger is valid; 0 for none", _seconds),
+    Key("network.monitor", bool, True, "have UEs monitored that do not answer"),
 )
 
 TABLES = (
@@ -141,7 +162,7 @@ TABLES = (
                 "ue.segment_bytes",
                 int,
                 None,
-                "largest payload that it takes in one piece",
+                "largest payload that it takes in one piece, 640 if not given",
                 _segment_bytes,
             ),
         ),

@@ -11,7 +11,8 @@ from msgin5g_server.outside import BMG, Link, Outside
 from msgin5g_server.registry import Registry
 from msgin5g_server.topics import Topics
 
-DEFAULT_SEGMENT_BYTES = 2048
+# What the firmware takes unless its configuration says more: a JSON message of it fits any link.
+DEFAULT_SEGMENT_BYTES = 640
 
 
 class RouteError(Exception):
