@@ -1,11 +1,13 @@
-"""Topic subscription (6.6, 7.3.5): a GET with Observe whose path is the topic, and its answer."""
+"""Topic subscription (6.6.2, 7.3.5): a GET with Observe whose path is the topic, and its answer.
+
+What a Server and a gateway need besides is in `msgin5g.topic_requests`.
+"""
 
 from msgin5g import checks, gaps
 from msgin5g import names as n
 from msgin5g.coap import (
     CONTENT_FORMAT,
     JSON_FORMAT,
-    MAX_AGE,
     OBSERVE,
     URI_HOST,
     URI_PATH,
@@ -18,18 +20,6 @@ from msgin5g.limits import MAX_URI_BYTES
 SUBSCRIBE = 0
 UNSUBSCRIBE = 1
 TOPIC = "topic"
-_OBSERVE_MASK = 0xFFFFFF
-_LONGEST_AGE_S = 0xFFFFFFFF
-
-
-class TopicRequest:
-    """What a (un)subscription asks. observe: 0 or 1; expires_ms: since 1970, or None."""
-
-    def __init__(self, observe, topic, ue_service_id, expires_ms=None):
-        self.observe = observe
-        self.topic = topic
-        self.ue_service_id = ue_service_id
-        self.expires_ms = expires_ms
 
 
 class TopicAnswer:
@@ -54,26 +44,6 @@ def check_topic(topic):
     return topic
 
 
-def topic_of(message):
-    """Return the topic in the Uri-Path of a CoAP message. Raises BadMessage."""
-    path = message.path()
-    if path is None:
-        raise BadMessage(TOPIC, "not UTF-8")
-    if path[:1] in ("/", "\\"):
-        path = path[1:]
-    if not path:
-        raise BadMessage(TOPIC, "missing")
-    return check_topic(path)
-
-
-def is_reserved(message):
-    """Tell whether the path of a CoAP message is for something else than topics."""
-    for number, value in message.options:
-        if number == URI_PATH:
-            return bytes(value) in [one.encode() for one in gaps.RESERVED_PATHS]
-    return False
-
-
 def request_options(topic, observe, host=""):
     """Return the options of the GET that subscribes (observe 0) or unsubscribes (1).
 
@@ -91,52 +61,14 @@ def request_options(topic, observe, host=""):
     return options
 
 
-def answer_options(observe, left_ms):
-    """Return the options of a notification. observe: its number; left_ms: of the subscription."""
-    age_s = min(max(left_ms // 1000, 1), _LONGEST_AGE_S)
-    return [
-        (OBSERVE, uint(observe & _OBSERVE_MASK)),
-        (CONTENT_FORMAT, uint(JSON_FORMAT)),
-        (MAX_AGE, uint(age_s)),
-    ]
-
-
 def subscribe(ue_service_id, expires_ms=None):
     """Build a subscription's payload (7.3.5.1). expires_ms: since 1970. Raises CallerError."""
-    return obj(((n.ORI_ADDR, _ue(ue_service_id)), (n.EXPIRE_TIME, _moment(expires_ms))))
+    return obj(((n.ORI_ADDR, _ue(ue_service_id)), (n.EXPIRE_TIME, moment(expires_ms))))
 
 
 def unsubscribe(ue_service_id):
     """Build an unsubscription's payload (7.3.5.2). Raises CallerError."""
     return obj(((n.ORI_ADDR, _ue(ue_service_id)),))
-
-
-def answer(status, expires_ms=None, cause=None):
-    """Build the payload of the 2.05 that answers either (6.6.3.1 d, 6.6.3.2 b)."""
-    return obj(
-        (
-            (gaps.SUB_STAT, status),
-            (n.EXPIRE_TIME, _moment(expires_ms)),
-            (n.CAUSE, None if cause is None else checks.cut_cause(cause)),
-        )
-    )
-
-
-def parse_request(message):
-    """Return the TopicRequest of a CoAP GET with Observe. Raises BadMessage."""
-    observe = message.uint(OBSERVE)
-    if observe not in (SUBSCRIBE, UNSUBSCRIBE):
-        raise BadMessage("Observe", "0 or 1 is wanted")
-    topic = topic_of(message)
-    value = _object(message.payload)
-    found = value.get(n.ORI_ADDR)
-    if found.__class__ is not dict:
-        raise BadMessage(n.ORI_ADDR, "missing" if found is None else "an object is wanted")
-    if found.get(n.ORI_ADDR_TYPE) != n.UE:
-        raise BadMessage(n.ORI_ADDR + "." + n.ORI_ADDR_TYPE, "UE is wanted")
-    ue = checks.uri(found.get(n.ADDR), n.ORI_ADDR + "." + n.ADDR)
-    expires_ms = _expires(value) if observe == SUBSCRIBE else None
-    return TopicRequest(observe, topic, ue, expires_ms)
 
 
 def parse_answer(payload):
@@ -146,7 +78,7 @@ def parse_answer(payload):
     """
     if not len(payload):
         return TopicAnswer(None)
-    value = _object(payload)
+    value = read_object(payload)
     status = value.get(gaps.SUB_STAT)
     if status is not None:
         checks.text(status, gaps.SUB_STAT)
@@ -155,7 +87,7 @@ def parse_answer(payload):
         if value.get(key).__class__ is str:
             cause = checks.cut_cause(value[key])
             break
-    return TopicAnswer(status, _expires(value), cause)
+    return TopicAnswer(status, read_end(value), cause)
 
 
 def is_message(payload):
@@ -163,7 +95,8 @@ def is_message(payload):
     return b'"msgType"' in bytes(payload)
 
 
-def _object(payload):
+def read_object(payload):
+    """Return the JSON object of a payload. Raises BadMessage."""
     value = loads(payload)
     if value.__class__ is not dict:
         raise BadMessage("", "an object is wanted")
@@ -178,7 +111,8 @@ def _ue(ue_service_id):
     return obj(((n.ORI_ADDR_TYPE, n.UE), (n.ADDR, ue_service_id)))
 
 
-def _moment(moment_ms):
+def moment(moment_ms):
+    """Return the text of a moment since 1970, None for None."""
     if moment_ms is None:
         return None
     # Few UEs know the time.
@@ -187,7 +121,8 @@ def _moment(moment_ms):
     return format_date_time(moment_ms)
 
 
-def _expires(value):
+def read_end(value):
+    """Return the moment at which a subscription ends, since 1970, or None. Raises BadMessage."""
     if n.EXPIRE_TIME not in value:
         return None
     from msgin5g.moments import parse_date_time

@@ -21,7 +21,7 @@ from msgin5g.topics import (
     unsubscribe,
 )
 
-_TEMPORARY = (gaps.CAUSE_CONGESTION, gaps.CAUSE_NOT_REGISTERED, gaps.CAUSE_NOT_THE_SENDER)
+_FORGOTTEN = (gaps.CAUSE_NOT_REGISTERED, gaps.CAUSE_NOT_THE_SENDER)
 _NEVER = 1 << 62
 _PEER = 0  # the only one
 
@@ -160,10 +160,11 @@ class Topics:
         self._core.note(coap.code_text(message.code), info)
         if cause is None:
             topic.failures = 0
-        elif message.code >= coap.INTERNAL_ERROR or cause in _TEMPORARY:
-            if cause != gaps.CAUSE_CONGESTION:
-                # The server has forgotten this UE, which does not know that.
-                self._core.renew(now)
+        elif cause in _FORGOTTEN:
+            # The server has forgotten this UE, which does not know that.
+            self._core.renew(now)
+            self._pause(topic, now)
+        elif message.code >= coap.INTERNAL_ERROR or cause == gaps.CAUSE_CONGESTION:
             self._pause(topic, now)
         elif topic.leaves == (topic.asked == UNSUBSCRIBE):
             self._end(topic, "refused", cause)

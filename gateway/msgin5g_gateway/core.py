@@ -11,7 +11,7 @@ from msgin5g import names as n
 from msgin5g.errors import BadMessage, UnsupportedType
 from msgin5g.jsontext import loads
 from msgin5g.registration import Request, dereg_answer, gwreg_answer, parse_request, reg_answer
-from msgin5g.topics import parse_request as parse_topic
+from msgin5g.topic_requests import parse_request as parse_topic
 from msgin5g_gateway.askers import MESSAGE, REPORT, CoapAsker, L3Asker
 from msgin5g_gateway.bulk import BulkHandler, BulkRequest
 from msgin5g_gateway.devices import Devices

@@ -8,7 +8,8 @@ gets the acknowledgement of a notification when the UE has given it.
 from typing import Any
 
 from msgin5g import coap, gaps
-from msgin5g.topics import SUBSCRIBE, UNSUBSCRIBE, TopicRequest, is_message, request_options
+from msgin5g.topic_requests import TopicRequest
+from msgin5g.topics import SUBSCRIBE, UNSUBSCRIBE, is_message, request_options
 from msgin5g_gateway.downlink import NOTICE, Delivery, Downlink
 from msgin5g_gateway.effects import Shared
 from msgin5g_gateway.message_rows import Observation

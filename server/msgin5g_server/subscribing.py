@@ -11,14 +11,14 @@ from msgin5g.exchange import Endpoint
 from msgin5g.limits import MAX_SECONDS
 from msgin5g.message import Message
 from msgin5g.notifying import notify
-from msgin5g.topics import (
-    SUBSCRIBE,
+from msgin5g.topic_requests import (
     TopicRequest,
     answer,
     answer_options,
     is_reserved,
     parse_request,
 )
+from msgin5g.topics import SUBSCRIBE
 from msgin5g_host.config import Settings
 from msgin5g_host.log import EventLog
 from msgin5g_server.courier import Attempt

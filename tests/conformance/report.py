@@ -34,6 +34,7 @@ FAMILIES = {
     + ("A.3.1.10", "A.3.2", "S4-"),
     "messages": ("6.4.", "6.5.", "7.3.4", "7.3.6", "A.3.1.1", "A.3.1.2", "A.3.1.3")
     + ("A.3.1.4", "A.3.1.5", "A.3.1.6"),
+    "topics and groups": ("6.6.", "6.8.", "7.3.5"),
 }
 _COLUMNS = ("rows", "shall", "proven", "shall proven", "failed", "not proven", "no test")
 

@@ -9,7 +9,7 @@ from msgin5g import coap, l3
 from msgin5g import message as builders
 from msgin5g import registration as messages
 from msgin5g_gateway.core import GatewayCore
-from msgin5g_gateway.effects import ANSWER, FRAME, NORTH, NORTH_ANSWER
+from msgin5g_gateway.effects import ANSWER, FRAME, NORTH, NORTH_ANSWER, POST
 from msgin5g_gateway.store import Store
 from msgin5g_host.log import EventLog
 from tests.world import SERVICE, gateway_settings, ue_id
@@ -87,7 +87,7 @@ class Bench:
 
     After each step `answers` holds what UEs were answered, `north` what went to the server,
     `told` what the server was answered, `posts` what was posted to UEs and `frames` what L3
-    messages went to devices, oldest first, until the test takes it away.
+    messages went to devices, oldest first, until the test takes it away; `others`: other effects.
     """
 
     def __init__(
@@ -129,6 +129,7 @@ class Bench:
 
     def _clear(self):
         self.answers, self.north, self.posts, self.frames, self.told = [], [], [], [], []
+        self.others = []
 
     def close(self):
         self.store.close()
@@ -145,8 +146,10 @@ class Bench:
                 self.frames.append(effect[1:])
             elif effect[0] == NORTH_ANSWER:
                 self.told.append(effect[1:])
-            else:
+            elif effect[0] == POST:
                 self.posts.append(effect[1:])
+            else:
+                self.others.append(effect)
 
     def receive(self, payload, number=1, mid=7, token=b"tk", peer=None):
         """A POST of a UE; returns what the UE is answered at once, (code, payload) or None."""

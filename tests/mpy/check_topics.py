@@ -10,7 +10,7 @@ try:
 except ImportError:  # not run as a script
     from tests.mpy.check_message import load
 
-from msgin5g import coap
+from msgin5g import coap, topic_requests
 from msgin5g import topics as module
 from msgin5g.errors import BadMessage
 
@@ -30,7 +30,7 @@ def get(vector):
 def parse(vector):
     """Return what a vector is read as, without what is None."""
     if vector["kind"] == "request":
-        found, names = module.parse_request(get(vector)), REQUEST
+        found, names = topic_requests.parse_request(get(vector)), REQUEST
     else:
         found, names = module.parse_answer(vector["payload"].encode()), ANSWER
     values = [(name, getattr(found, name)) for name in names]
@@ -54,7 +54,9 @@ def check(vector):
         return "parsed as %r" % (found,)
     if "build" not in vector:
         return ""
-    built = getattr(module, vector["build"]["function"])(**vector["build"]["arguments"])
+    function = vector["build"]["function"]
+    home = topic_requests if vector["kind"] == "answer" else module
+    built = getattr(home, function)(**vector["build"]["arguments"])
     if built != vector["payload"].encode():
         return "built as %r" % (built,)
     if vector["kind"] == "request":

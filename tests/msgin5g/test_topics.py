@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from msgin5g import coap, gaps, topics
+from msgin5g import coap, gaps, topic_requests, topics
 from msgin5g.errors import BadMessage, CallerError
 from tests.mpy import check_topics as vectors
 from tests.mpy.check_message import load
@@ -65,14 +65,14 @@ def test_the_host_goes_before_observe():
 
 def test_what_is_left_of_a_subscription_is_whole_seconds_and_at_least_one():
     def age(left_ms):
-        return dict(topics.answer_options(5, left_ms))[coap.MAX_AGE]
+        return dict(topic_requests.answer_options(5, left_ms))[coap.MAX_AGE]
 
     assert [age(0), age(1999), age(2000)] == [b"\x01", b"\x01", b"\x02"]
     assert age(1 << 60) == b"\xff" * 4
 
 
 def test_observe_has_24_bits():
-    assert dict(topics.answer_options((1 << 24) + 3, 1000))[coap.OBSERVE] == b"\x03"
+    assert dict(topic_requests.answer_options((1 << 24) + 3, 1000))[coap.OBSERVE] == b"\x03"
 
 
 @given(st.text(max_size=80))
@@ -82,14 +82,17 @@ def test_a_topic_that_can_be_asked_for_arrives_as_it_is(name):
     except CallerError:
         return
     message = coap.decode(coap.encode(coap.CON, coap.GET, 1, b"", options, b"x"))
-    assert topics.topic_of(message) == name
+    assert topic_requests.topic_of(message) == name
 
 
 @given(st.binary(max_size=60), st.lists(st.binary(max_size=20), max_size=4))
 def test_whatever_a_peer_sends_is_read_or_refused(payload, path):
     options = [(coap.OBSERVE, b""), *((coap.URI_PATH, one) for one in path)]
     message = coap.decode(coap.encode(coap.CON, coap.GET, 1, b"", options, payload))
-    for read in (lambda: topics.parse_request(message), lambda: topics.parse_answer(payload)):
+    for read in (
+        lambda: topic_requests.parse_request(message),
+        lambda: topics.parse_answer(payload),
+    ):
         try:
             read()
         except BadMessage:
@@ -100,7 +103,7 @@ def test_paths_of_other_resources_are_told_apart():
     def reserved(*path):
         message = coap.Message()
         message.options = [(coap.URI_PATH, one.encode()) for one in path]
-        return topics.is_reserved(message)
+        return topic_requests.is_reserved(message)
 
     assert all(reserved(one, "x") for one in gaps.RESERVED_PATHS)
     assert not reserved("temperature", "su-gm") and not reserved()
