@@ -29,6 +29,7 @@ package(
         "message_types.py",
         "moments.py",
         "names.py",
+        "observing.py",
         "octets.py",
         "options.py",
         "peers.py",
@@ -38,6 +39,7 @@ package(
         "serial_framing.py",
         "splitting.py",
         "targets.py",
+        "topics.py",
     ),
     base_path="..",
 )
@@ -81,6 +83,7 @@ package(
         "states.py",
         "storage.py",
         "talk.py",
+        "topics.py",
         "ue.py",
         "watchdog.py",
         "wifi.py",

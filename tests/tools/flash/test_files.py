@@ -35,6 +35,7 @@ if mode == "client":
     options = ("UE", True, True, "NORMAL", None)
     messages.send("urn:example:ue:2", "x" * 2000, options, 0)
     messages.send_several("urn:example:ue:2", ["a", "b"], options, 0)
+    messages.topics()
     __import__("ue.inbox")
     __import__("msgin5g.assembling")
     from msgin5g.message_build import msg
