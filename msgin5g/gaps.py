@@ -156,3 +156,8 @@ BINARY_PREFIX = "data:;base64,"
 # Via (RFC 9110 7.6.3); without that, one that comes back from another neighbour is a loop.
 MAX_HOPS = 8
 CAUSE_LOOP = "the message goes round"
+
+# GAP TS 29.538 12, 6.3.1.1.1: a MSGin5G UE ID is an External Identifier unless it is a telephone
+# number, with or without "tel:". A trigger's payload is the service identifier; its port is the
+# first of the Client Ports. What a UE told is kept when its registration expires, for it is then
+# that it is needed, and deleted when it de-registers.

@@ -116,7 +116,7 @@ class Calls:
 
         def heard(now: int) -> None:
             if answer.is_stored:
-                self._messages.deferred(delivery)
+                self._messages.stored_there(attempt, now)
             self._messages.answered(attempt, answer.code, answer.text, now)
 
         # The disk said no: the delivery is still there, and is tried again after `rollback`.

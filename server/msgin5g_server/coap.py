@@ -50,8 +50,9 @@ class CoapServer:
         self._core = core
         self._clock = clock
         self._log = log
-        # Makes the calls that go over HTTP.
+        # Make the calls that go over HTTP, and the requests to the network.
         self.on_calls: Callable[[list[Attempt]], None] = lambda attempts: None
+        self.on_asks: Callable[[], None] = lambda: None
         self._answers: list[tuple[Incoming, Answer]] = []
         self._after_commit: list[Callable[[bool], None]] = []
         self._is_flushing = False
@@ -185,6 +186,7 @@ class CoapServer:
         calls = self._core.messages.take_calls()
         if calls:
             self.on_calls(calls)
+        self.on_asks()
 
     def _wake_at(self, now: int) -> None:
         due = self._core.messages.next_deadline()

@@ -184,6 +184,7 @@ class ServerCore:
             return self._refusal(request, cause, source, now)
         self.registry.remove(ue)
         self.accounts.ended(ue)
+        self.messages.deregistered(ue)
         self.counters["deregistered"] += 1
         self._note(now, "deregistered", ue=ue, peer=source)
         return dereg_answer(ue, True)

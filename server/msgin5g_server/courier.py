@@ -36,6 +36,9 @@ class Postman(Protocol):
     def opens_at(self, recipient: str, now: int) -> int | None:
         """Return when it wants to be reached: `now`, later, or None for never again."""
 
+    def wakes_until(self, recipient: str, now: int) -> int:
+        """Have a recipient woken up; return until when what waits for it has hope, or 0."""
+
     def pack(self, recipient: str, waiting: list[Delivery]) -> tuple[list[Delivery], bytes]:
         """Return which of the deliveries to send now, and the payload that carries them."""
 
@@ -152,6 +155,11 @@ class Courier:
             box.asleep = False
             self._ready[recipient] = None
 
+    def look_at(self, recipient: str) -> None:
+        """Something about a recipient has changed: the next `poll` decides again."""
+        if recipient in self._boxes:
+            self._ready[recipient] = None
+
     def withdraw(self, recipient: str, destination: tuple[str, str], cause: str) -> None:
         """Discard what waits for a recipient because of a destination that it has left.
 
@@ -256,14 +264,18 @@ class Courier:
     def _hold(self, recipient: str, box: Mailbox, opens: int | None, now: int) -> None:
         """Not now: what is stored waits, the rest is discarded."""
         held = box.held
+        hope = self._postman.wakes_until(recipient, now) if opens is None else 0
         for delivery in list(box):
             box.held = max(box.held, delivery.id)
             if delivery.is_last:
                 self._discard(delivery, gaps.CAUSE_EXPIRED)
             elif not delivery.store:
-                self._discard(delivery, gaps.CAUSE_UNAVAILABLE)
+                if hope <= now:
+                    self._discard(delivery, gaps.CAUSE_UNAVAILABLE)
             elif delivery.id > held:
                 self._postman.deferred(delivery)
+        if hope > now:
+            heapq.heappush(self._timers, (hope, recipient))
         if opens is not None and opens > now:
             box.not_before = opens
             heapq.heappush(self._timers, (opens, recipient))

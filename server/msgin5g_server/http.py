@@ -11,6 +11,7 @@ from msgin5g_host.clock import Clock, iso
 from msgin5g_server.core import ServerCore
 from msgin5g_server.http_access import Access, server_tls
 from msgin5g_server.http_messages import Durably, HttpMessages
+from msgin5g_server.network_http import NetworkNotifications
 from msgin5g_server.northbound import Northbound
 from msgin5g_server.openapi import Description
 from msgin5g_server.problems import MAX_BODY_BYTES, as_problems
@@ -49,6 +50,7 @@ class HttpServer:
         app.router.add_get("/ues", self._ues)
         HttpMessages(core, durably, self._access).add_routes(app)
         Northbound(core, durably, self._access).add_routes(app)
+        NetworkNotifications(core.messages.network, durably).add_routes(app)
         Description().add_routes(app)
         app.router.add_get("/health", self._health)
         app.router.add_get("/metrics", self._metrics)

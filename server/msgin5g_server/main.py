@@ -24,6 +24,7 @@ from msgin5g_server.config import KEYS, TABLES
 from msgin5g_server.core import ServerCore
 from msgin5g_server.http import HttpServer
 from msgin5g_server.http_access import check_access, client_tls
+from msgin5g_server.network_http import NetworkCalls
 from msgin5g_server.registry import Registry
 
 _EXPIRY_CHECK_S = 1.0
@@ -71,7 +72,8 @@ async def _serve(settings: Settings, as_json: bool, stop: asyncio.Event) -> None
         coap = CoapServer(*parse_address(settings["server.bind"]), core, clock, log)
         tls, deadline_s = client_tls(settings), settings["http.deadline_s"]
         calls = Calls(core.messages, coap.durably, tls, deadline_s, log)
-        coap.on_calls = calls.start
+        asks = NetworkCalls(core.messages.network, calls, coap.durably, settings)
+        coap.on_calls, coap.on_asks = calls.start, asks.start
         where = settings["server.http"]
         if where:
             http = HttpServer(core, clock, lambda: coap.endpoint.counters, coap.durably)

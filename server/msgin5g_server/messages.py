@@ -23,7 +23,9 @@ from msgin5g_server.accounts import Accounts
 from msgin5g_server.applications import Applications
 from msgin5g_server.collecting import Collector
 from msgin5g_server.courier import Attempt, Courier
-from msgin5g_server.message_store import Body, Delivery, MessageStore
+from msgin5g_server.delivery_rules import DeliveryRules
+from msgin5g_server.message_store import Body, MessageStore
+from msgin5g_server.network import Network
 from msgin5g_server.origins import Origins
 from msgin5g_server.outside import Outside
 from msgin5g_server.packing import Packer, apart
@@ -64,8 +66,6 @@ class MessageCore:
         self.topics = Topics(settings, store, counters, log)
         self.routes = Routes(settings, registry, self.outside, self.topics)
         self.origins = Origins(registry, accounts, self.routes, store)
-        self.courier = Courier(store, self, counters)
-        self.topics.left = self.courier.withdraw
         self._packer = Packer(settings, self.routes)
         self.applications = Applications(self, self.routes, store, self._packer, counters)
         wait_ms = int(settings["server.segment_wait_s"] * 1000)
@@ -74,9 +74,15 @@ class MessageCore:
             *(self, self.routes, store, self._packer, self.applications),
             *(self._service_id, counters),
         )
+        self.network = Network(settings, store, counters, log)
+        rules = DeliveryRules(self.routes, self._packer, self.responses, self.network, log)
+        self.courier = Courier(store, rules, counters)
+        self.topics.left = self.courier.withdraw
+        self.network.reachable = self.courier.wake
+        self.network.look_at = self.courier.look_at
         self._out: list[Post] = []
         self._calls: list[Attempt] = []
-        self._now = 0
+        self._rules = rules
         self.courier.start()
 
     def handle(self, payload: bytes, source: str, token: bytes, now: int) -> tuple[int, bytes]:
@@ -84,7 +90,7 @@ class MessageCore:
 
         Raises BadMessage, which answers 4.00, and UnsupportedType for what is no message.
         """
-        self._now = now
+        self.responses.now = now
         message = parse_message(payload)
         if message.service_id != self._service_id:
             raise BadMessage(n.MSG_IDEN, "not this service")
@@ -103,7 +109,7 @@ class MessageCore:
         cause: why its originator is refused, or None. `responses.told` says what became of it.
         Raises BadMessage.
         """
-        self._now = now
+        self.responses.now = now
         self._counters["messages: http"] += 1
         payload = self._packer.whole(message)
         code, _ = self._on_any(message, payload, source, b"", cause, now)
@@ -111,23 +117,33 @@ class MessageCore:
 
     def registered(self, ue: str, now: int) -> None:
         """A UE, or a gateway with all behind it, can be reached (again)."""
-        self._now = now
-        self.courier.wake(ue, self._now)
+        self.responses.now = now
+        self.network.registered(ue, self.routes.profile(ue))
+        self.courier.wake(ue, now)
         if not self._accounts.is_gateway(ue):
             return
         for recipient in self.courier.recipients():
             row = self._registry.get(recipient)
             if row is not None and row.via == ue:
-                self.courier.wake(recipient, self._now)
+                self.courier.wake(recipient, now)
+
+    def deregistered(self, ue: str) -> None:
+        """A UE left."""
+        self.network.deregistered(ue)
 
     def answered(self, attempt: Attempt, code: int, text: str, now: int) -> None:
         """A recipient answered a POST of `take`."""
-        self._now = now
+        self.responses.now = now
         self.courier.answered(attempt, code, text, now)
+
+    def stored_there(self, attempt: Attempt, now: int) -> None:
+        """Another Server has taken a message that waits there."""
+        self.responses.now = now
+        self._rules.deferred(attempt.batch[0])
 
     def failed(self, attempt: Attempt, reason: str, now: int) -> None:
         """Nobody answered a POST of `take`."""
-        self._now = now
+        self.responses.now = now
         self.courier.failed(attempt, reason, now)
         self.topics.unheard(attempt, reason, now)
 
@@ -139,7 +155,7 @@ class MessageCore:
 
     def poll(self, now: int) -> None:
         """Do what is due."""
-        self._now = now
+        self.responses.now = now
         for what, found, ranges, parts in self._collector.poll(now):
             origin, set_id = found.key
             if what == "missing":
@@ -165,12 +181,13 @@ class MessageCore:
         self.outside.start()
         self.topics.start()
         self._out.clear()
-        self._collector.start(self._now)
+        self._collector.start(self.responses.now)
         self.courier.start()
 
     def is_idle(self) -> bool:
         """Tell whether there is nothing to commit and nothing to take."""
-        return not (self._out or self.courier.out or self._store.is_changed())
+        out = self._out or self.courier.out or self.network.out
+        return not (out or self._store.is_changed())
 
     def take(self) -> list[Post]:
         """Return the POSTs and notifications of this batch; call `commit` first."""
@@ -179,7 +196,7 @@ class MessageCore:
             if "://" in attempt.peer:
                 self._calls.append(attempt)
             else:
-                token = self.topics.mark(attempt, self._now)
+                token = self.topics.mark(attempt, self.responses.now)
                 out.append((attempt, attempt.peer, payload, token))
         self.courier.out.clear()
         return out
@@ -188,41 +205,6 @@ class MessageCore:
         """Return what goes over HTTP, after `take`."""
         calls, self._calls = self._calls, []
         return calls
-
-    # What the courier asks
-
-    def route(self, recipient: str, now: int) -> str | None:
-        """Return where a recipient is reached."""
-        return self.routes.address(recipient, now)
-
-    def opens_at(self, recipient: str, now: int) -> int | None:
-        """Return when a recipient wants to be reached."""
-        return availability.opens_at(self.routes.profile(recipient), now)
-
-    def pack(self, recipient: str, waiting: list[Delivery]) -> tuple[list[Delivery], bytes]:
-        """Return what travels together now, and as which payload."""
-        if self.routes.link(recipient) is not None:
-            return waiting[:1], b""
-        return self._packer.pack(recipient, waiting)
-
-    def deferred(self, delivery: Delivery) -> None:
-        """Tell the originator that its message waits (6.4.1.2.2 d)."""
-        if delivery.body.message.msg_type == n.MSG:
-            self._tell(delivery.body, delivery.recipient, n.STORED, None)
-
-    def discarded(self, delivery: Delivery, cause: str) -> None:
-        """Tell the originator that its message was given up (6.4.1.2.6 a1, c1)."""
-        body = delivery.body
-        message = body.message
-        self._log.event(
-            "discarded",
-            what=message.msg_type,
-            recipient=delivery.recipient,
-            message=message.message_id,
-            cause=cause,
-        )
-        if message.msg_type == n.MSG:
-            self._tell(body, delivery.recipient, n.FAILURE, cause)
 
     # What arrives
 
@@ -257,7 +239,7 @@ class MessageCore:
             self._counters["rejected: " + cause] += 1
             self._log.event("rejected", what=n.MSG, origin=origin, cause=cause, peer=source)
             there = message.destination[1]
-            self.responses.respond(source, token, message, there, n.FAILURE, cause, now)
+            self.responses.respond(source, token, message, there, n.FAILURE, cause)
             return coap.CHANGED, b""
         if not self.courier.has_room(len(recipients)):
             self._counters["messages_full"] += 1
@@ -373,7 +355,7 @@ class MessageCore:
         if self.courier.is_full(recipient):
             self._store.drop_delivery(delivery)
             self._counters["discarded: " + gaps.CAUSE_CONGESTION] += 1
-            self.discarded(delivery, gaps.CAUSE_CONGESTION)
+            self._rules.discarded(delivery, gaps.CAUSE_CONGESTION)
             return
         self.courier.take(delivery, now)
 
@@ -382,10 +364,10 @@ class MessageCore:
         self._out.append((None, where, payload, token))
 
     def _tell(self, body: Body, recipient: str, status: str, cause: str | None) -> None:
-        self.responses.tell(body, recipient, status, cause, self._now)
+        self.responses.tell(body, recipient, status, cause)
 
     def _post(self, ue: str, payload: bytes) -> None:
-        where = self.routes.address(ue, self._now)
+        where = self.routes.address(ue, self.responses.now)
         if where is not None:
             self._out.append((None, where, payload, None))
 

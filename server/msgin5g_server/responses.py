@@ -32,7 +32,7 @@ class Office(Protocol):
 
 
 class Responses:
-    """Tell originators once of each status of a message."""
+    """Tell originators once of each status of a message. `now`: the time of what is handled."""
 
     def __init__(
         self,
@@ -53,6 +53,7 @@ class Responses:
         self._counters = counters
         self._told: OrderedDict[tuple[str, str], Told] = OrderedDict()
         self._listening: set[tuple[str, str]] = set()
+        self.now = 0
 
     def listen(self, message: Message) -> None:
         """From here to `told`, what is told of a message is kept for its HTTP answer."""
@@ -64,7 +65,7 @@ class Responses:
         self._listening.discard(key)
         return self._told.get(key)
 
-    def tell(self, body: Body, recipient: str, status: str, cause: str | None, now: int) -> None:
+    def tell(self, body: Body, recipient: str, status: str, cause: str | None) -> None:
         """Send MSGRESP once for each status of a message."""
         key = (body.origin, body.message.message_id)
         before = self._told.get(key)
@@ -73,8 +74,8 @@ class Responses:
         self._told[key] = (status, cause)
         if len(self._told) > MAX_TOLD:
             self._told.popitem(last=False)
-        where = self._routes.address(body.origin, now) or body.source
-        self.respond(where, body.token, body.message, recipient, status, cause, now)
+        where = self._routes.address(body.origin, self.now) or body.source
+        self.respond(where, body.token, body.message, recipient, status, cause)
 
     def respond(
         self,
@@ -84,7 +85,6 @@ class Responses:
         recipient: str,
         status: str,
         cause: str | None,
-        now: int,
     ) -> None:
         """Send what became of a message to its originator. where: of its client."""
         origin = message.origin
@@ -96,25 +96,25 @@ class Responses:
         link = self._routes.link(origin[1])
         if link is not None and link.kind != n.AS:
             if status == n.FAILURE and message.report:
-                self._report(message, recipient, cause, now)
+                self._report(message, recipient, cause)
             return
         payload = msgresp(self._service_id, origin, message.message_id, status, cause)
         if origin[0] != n.AS:
             # It answers an earlier request: same Token (6.1 b).
             self._office.post(where, payload, token)
         elif link is None:
-            self._applications.tell(origin[1], payload, now)
+            self._applications.tell(origin[1], payload, self.now)
         else:
             body = self._store.new_body(origin[1], "", b"", payload)
-            expires = now + self._office.retention_ms
-            self._office.enqueue(body, origin[1], _RANK, True, expires, now)
+            expires = self.now + self._office.retention_ms
+            self._office.enqueue(body, origin[1], _RANK, True, expires, self.now)
 
-    def _report(self, message: Message, recipient: str, cause: str | None, now: int) -> None:
+    def _report(self, message: Message, recipient: str, cause: str | None) -> None:
         """There is no MSGRESP between Servers: who wanted a report hears of a failure by one."""
         report = Message()
         report.msg_type = n.IMDN
         report.origin, report.destination = (n.UE, recipient), message.origin
         report.message_id, report.status, report.cause = message.message_id, n.FAILURE, cause
         body = self._store.new_body(recipient, "", b"", self._packer.whole(report), report)
-        expires = now + self._office.retention_ms
-        self._office.enqueue(body, message.origin[1], _RANK, True, expires, now)
+        expires = self.now + self._office.retention_ms
+        self._office.enqueue(body, message.origin[1], _RANK, True, expires, self.now)

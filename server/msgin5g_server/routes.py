@@ -5,7 +5,7 @@ from typing import Any
 from msgin5g import gaps, jsontext
 from msgin5g import names as n
 from msgin5g.errors import BadMessage
-from msgin5g.limits import MAX_MESSAGE_BYTES
+from msgin5g.limits import MAX_MESSAGE_BYTES, MAX_PAYLOAD_BYTES
 from msgin5g_host.config import Settings
 from msgin5g_server.outside import BMG, Link, Outside
 from msgin5g_server.registry import Registry
@@ -100,6 +100,8 @@ class Routes:
         """Return the largest payload that a recipient takes in one piece."""
         if self.is_application(service_id):
             return MAX_MESSAGE_BYTES
+        if self.link(service_id) is not None:
+            return MAX_PAYLOAD_BYTES
         return self._segment_bytes.get(service_id, DEFAULT_SEGMENT_BYTES)
 
     def address(self, ue: str, now: int) -> str | None:

@@ -17,6 +17,7 @@ from msgin5g_server.coap import CoapServer
 from msgin5g_server.core import ServerCore
 from msgin5g_server.http import HttpServer
 from msgin5g_server.http_access import client_tls
+from msgin5g_server.network_http import NetworkCalls
 from msgin5g_server.registry import Registry
 from tests.conformance.test_server_messages import Socket
 from tests.world import SERVICE, server_settings, ue_id
@@ -97,7 +98,10 @@ class Site:
         tls = client_tls(self.settings)
         deadline_s = self.settings["http.deadline_s"]
         self.calls = Calls(self.core.messages, self.coap.durably, tls, deadline_s, log)
-        self.coap.on_calls = self.calls.start
+        asks = NetworkCalls(
+            self.core.messages.network, self.calls, self.coap.durably, self.settings
+        )
+        self.coap.on_calls, self.coap.on_asks = self.calls.start, asks.start
         await self.http.start("127.0.0.1", self._port)
         self.url = f"{self.http.scheme}://127.0.0.1:{self.http.address[1]}"
         self.session = aiohttp.ClientSession(self.url)

@@ -24,10 +24,11 @@ class PostOffice:
     token). `take` answers the next with a code.
     """
 
-    def __init__(self, folder, count=4, register=None, limits=None, **values):
+    def __init__(self, folder, count=4, register=None, limits=None, network=None, **values):
         self.folder = str(folder)
         self.values = values
         self.limits = limits or {}
+        self.network = network or {}
         self.ues = [ue_id(number) for number in range(1, count + 1)]
         self.now = NOW
         self.posts = []
@@ -42,6 +43,7 @@ class PostOffice:
             for at, one in enumerate(self.ues, 1)
         ]
         settings = server_settings(self.folder, accounts, **self.values)
+        settings.values.update({f"network.{key}": one for key, one in self.network.items()})
         settings.rows["group"] = [{"group_service_id": GROUP, "members": self.ues}]
         settings.rows["topic"] = [{"topic": TOPIC, "subscribers": [*self.ues[:2], AS]}]
         settings.rows["application"] = [{"as_service_id": AS}]

@@ -3,6 +3,7 @@
 python -m msgin5g_tools.limits
 """
 
+from msgin5g.gaps import MAX_HOPS
 from msgin5g.limits import LIMITS
 from msgin5g_gateway.app_up import MAX_DEVICE_SETS, MAX_REPORTABLE, MAX_SENDINGS, MAX_SENT
 from msgin5g_gateway.core import MAX_SIGNUPS
@@ -19,13 +20,16 @@ from msgin5g_gateway.throttle import MAX_GUESSERS
 from msgin5g_gateway.topics import MAX_ASKING, MAX_OBSERVATIONS
 from msgin5g_gateway.uplink import MAX_RELAYS, MAX_RELAYS_OF_ONE
 from msgin5g_server.blockwise import MAX_TRANSFER_BYTES, MAX_TRANSFERS
+from msgin5g_server.calls import MAX_ANSWER_BYTES
 from msgin5g_server.coap import MAX_DATAGRAM_BYTES
 from msgin5g_server.collecting import MAX_SET_BYTES, MAX_SETS
 from msgin5g_server.config import KEYS as SERVER_KEYS
 from msgin5g_server.courier import MAX_AT_A_PEER, MAX_STORED, MAX_STORED_OF_ONE
 from msgin5g_server.message_store import MAX_INBOX, MAX_SEEN, MAX_SET_ROUTES
+from msgin5g_server.network import MAX_MONITORED, MAX_TRIGGERABLE, MAX_TRIGGERS
 from msgin5g_server.outside import MAX_AS_REGISTRATIONS
 from msgin5g_server.packing import MAX_MADE_SETS
+from msgin5g_server.problems import MAX_BODY_BYTES
 from msgin5g_server.responses import MAX_TOLD
 from ue.config import defaults
 from ue.inbox import REASSEMBLY_SETS
@@ -117,6 +121,12 @@ def rows() -> list[tuple[str, int, str, str]]:
             "Application Servers registered",
             "answered 503",
         ),
+        ("server MAX_BODY_BYTES", MAX_BODY_BYTES, "bytes of an HTTP request", "answered 413"),
+        ("server MAX_ANSWER_BYTES", MAX_ANSWER_BYTES, "bytes of an HTTP answer", "tried again"),
+        ("server MAX_HOPS", MAX_HOPS, "servers that a message passes", "refused: a loop"),
+        ("server MAX_TRIGGERABLE", MAX_TRIGGERABLE, "UEs to trigger", "the oldest is forgotten"),
+        ("server MAX_TRIGGERS", MAX_TRIGGERS, "triggers at once", "not triggered"),
+        ("server MAX_MONITORED", MAX_MONITORED, "UEs monitored", "the oldest is cancelled"),
         ("server MAX_TOLD", MAX_TOLD, "messages told of", "the sender may be told twice"),
         ("server.max_registrations", registrations, "UEs registered", "refused: congestion"),
     ]
