@@ -143,7 +143,7 @@ class Stack:
         self.link = self.gateway.wait_for("ready")["links"][0]
         return self.gateway
 
-    def start_ue(self, ue, environment=None, heap="200k", **settings):
+    def start_ue(self, ue, environment=None, heap="240k", **settings):
         """Start the firmware on MicroPython.
 
         environment: that of a virtual radio. Modules are compiled on the heap here, unlike on a

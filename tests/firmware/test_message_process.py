@@ -1,4 +1,4 @@
-"""Messages as they run in the field: MicroPython on 200 kB, real sockets, real restarts."""
+"""Messages as they run in the field: MicroPython on a small heap, real sockets, real restarts."""
 
 import json
 import time
@@ -135,7 +135,7 @@ def test_a_ue_without_a_program_of_its_own_says_what_its_configuration_wants(gat
 
 
 @pytest.mark.parametrize("early", [True, False], ids=["loaded-early", "loaded-late"])
-def test_messages_arrive_on_200_kb_and_are_one_event_each(gateway, firmware, early):
+def test_messages_arrive_on_a_small_heap_and_are_one_event_each(gateway, firmware, early):
     ue = firmware.start(messages=early)
     ue.wait_for("state", state="registered")
     message_id = new_id()
@@ -154,7 +154,7 @@ def test_messages_arrive_on_200_kb_and_are_one_event_each(gateway, firmware, ear
     assert len([one for one in ue.events if one["event"] == "received"]) == 1
 
 
-def test_segments_become_one_message_on_200_kb(gateway, firmware):
+def test_segments_become_one_message_on_a_small_heap(gateway, firmware):
     ue = firmware.start(messages=True)
     ue.wait_for("state", state="registered")
     for part in segments(["x" * 800] * 2):

