@@ -1,4 +1,4 @@
-"""The firmware as it runs in the field: MicroPython on a small heap, real sockets, real restarts."""
+"""The firmware as it runs in the field: MicroPython, a small heap, real sockets and restarts."""
 
 import json
 import signal

@@ -76,10 +76,13 @@ class Post:
             assert Counter(one for one, _, _ in reports) == self.reports[number], (why, number)
             assert not [one for one in ue.named("outcome") if one[1]], why
 
+    def messages(self):
+        """How many messages there are, one for each recipient."""
+        return sum(len(wanted) for wanted in self.expected.values())
+
     def deliveries(self):
-        """How many deliveries the server makes of it all, reports included."""
-        messages = sum(len(wanted) for wanted in self.expected.values())
-        return messages + sum(wanted.total() for wanted in self.reports.values())
+        """How many deliveries the server makes of it all at most: reports may travel together."""
+        return self.messages() + sum(wanted.total() for wanted in self.reports.values())
 
     def is_at_rest(self):
         """Nothing is left anywhere."""
@@ -131,7 +134,7 @@ def test_at_30_percent_loss_everything_arrives_once_and_in_order(tmp_path, block
         post.send_round("first")
         settle(world, post, seed)
         # The server tells repeated messages apart by itself, without the UEs' help.
-        assert world.server.core.counters["delivered"] == post.deliveries(), seed
+        assert post.messages() < world.server.core.counters["delivered"] <= post.deliveries(), seed
         world.close()
 
 
@@ -205,7 +208,7 @@ def test_a_server_that_is_away_gets_everything_in_order_from_the_outbox(tmp_path
     world.wire.attach("server", server)
     post.send_round("back")
     settle(world, post, seed)
-    assert world.server.core.counters["delivered"] == post.deliveries()
+    assert post.messages() < world.server.core.counters["delivered"] <= post.deliveries()
     world.close()
 
 
