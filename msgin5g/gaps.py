@@ -96,6 +96,16 @@ RESERVED_PATHS = (".well-known", "su-gm", "su-uc")
 # as RFC 7641 4.5 has it, for a UE may sleep; a Reset does. A topic is there while it has a
 # subscriber.
 
+# GAP 6.8.3.1: stage 3 has no message that tells a member without a group management client of its
+# group. A message of this AS Service ID does, with JSON: `event` "created", "added", "removed" or
+# "deleted", `valGroupId` and `groupName`. A UE that has asked for a group itself has a client.
+GROUP_MANAGEMENT_ID = "urn:msgin5g:group-management"
+
+# GAP TS 24.544 C.2.1: group documents are CBOR of a media type whose CoAP number is not known;
+# 60 (application/cbor) and 50 (application/json) are taken and given. Changes are for those in
+# `server.group_managers`, for a group's administrators, and for a member that leaves; reading is
+# for members as well. Groups in groups are not supported.
+
 # GAP 6.5.3.5: SEGCONFIR is spelt this way once; accepted, never sent.
 SEGCOFIR = "SEGCOFIR"
 

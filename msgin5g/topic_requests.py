@@ -16,6 +16,7 @@ from msgin5g.topics import (
 )
 
 _OBSERVE_MASK = 0xFFFFFF
+_RESERVED = [one.encode() for one in gaps.RESERVED_PATHS]
 _LONGEST_AGE_S = 0xFFFFFFFF
 
 
@@ -45,7 +46,7 @@ def is_reserved(message):
     """Tell whether the path of a CoAP message is for something else than topics."""
     for number, value in message.options:
         if number == URI_PATH:
-            return bytes(value) in [one.encode() for one in gaps.RESERVED_PATHS]
+            return bytes(value) in _RESERVED
     return False
 
 

@@ -12,7 +12,7 @@ from msgin5g import names as n
 from msgin5g.errors import BadMessage
 from msgin5g.limits import MAX_MESSAGE_BYTES
 from msgin5g.message import Message
-from msgin5g.moments import parse_date_time
+from msgin5g.moments import format_date_time, parse_date_time
 from msgin5g_server.courier import Courier
 from msgin5g_server.message_store import Body, MessageStore
 from msgin5g_server.packing import Packer
@@ -103,6 +103,11 @@ class Applications:
         self._store.note_seen(application, identity, 0, message.report)
         return identity
 
+    def notify(self, application: str, ue: str, payload: str, now: int) -> None:
+        """Stage a message to a UE that is kept for it. Raises BadMessage, RouteError."""
+        until = format_date_time(now + self._office.retention_ms)
+        self.submit(application, (n.UE, ue), payload, {"store_until": until}, now)
+
     def hand_over(self, message: Message, application: str, now: int) -> None:
         """Give a message or report to an application, and its sender the report it asks for."""
         self.tell(application, self._packer.whole(message), now)
@@ -120,5 +125,7 @@ class Applications:
             self._office.enqueue(body, message.origin[1], _REPORT_RANK, True, expires, now)
 
     def tell(self, application: str, payload: bytes, now: int) -> None:
-        """Put something into an application's inbox."""
+        """Put something into an application's inbox; the Server's own has no reader."""
+        if application == gaps.GROUP_MANAGEMENT_ID:
+            return
         self._store.put_inbox(application, now, payload)

@@ -15,6 +15,7 @@ from aiocoap import Code, Message, resource
 
 from msgin5g import coap
 from msgin5g.exchange import ACKED, REQUEST, RESPONSE, Endpoint, Exchange, Incoming, Params
+from msgin5g.topic_requests import is_reserved
 from msgin5g_host.aiocoap_transport import RULES, create_context
 from msgin5g_host.clock import Clock
 from msgin5g_host.folder import StoreError
@@ -23,6 +24,8 @@ from msgin5g_host.udp import UdpSocket, open_socket
 from msgin5g_server.blockwise import AnswerBlocks, RequestBlocks
 from msgin5g_server.core import ServerCore
 from msgin5g_server.courier import MAX_AT_A_PEER, Attempt
+from msgin5g_server.group_api import ROOT, GroupAnswer, GroupRequest
+from msgin5g_server.group_site import GroupSite
 from msgin5g_server.subscribing import Answer, is_subscription, send
 
 MAX_DATAGRAM_BYTES = 16 * 1024
@@ -66,6 +69,7 @@ class CoapServer:
         site.add_resource([".well-known", "core"], _links(site))
         site.add_resource(["msgin5g"], entry)
         site.add_resource([], entry)
+        site.add_resource([ROOT], GroupSite(self._handle_group, _text))
         self._context, self._transport = create_context(self.endpoint, site)
         self._udp = UdpSocket(
             open_socket(host, port), self.endpoint, clock, self._on_event, self._before_send
@@ -127,13 +131,23 @@ class CoapServer:
             return coap.UNAVAILABLE, _UNAVAILABLE
         return answer
 
+    async def _handle_group(self, request: GroupRequest) -> GroupAnswer:
+        """Handle a request for a group; the result is durable."""
+        try:
+            answer: GroupAnswer = await self.durably(
+                lambda now: self._core.groups.handle(request, now)
+            )
+        except StoreError:
+            return GroupAnswer(coap.UNAVAILABLE, _UNAVAILABLE)
+        return answer
+
     def _on_event(self, event: tuple[Any, ...], now: int) -> None:
         if event[0] == REQUEST:
             incoming: Incoming = event[1]
             message = incoming.message
             is_whole = not any(number in _BLOCK_OPTIONS for number, _ in message.options)
             observes = is_subscription(message)
-            if is_whole and (message.code == coap.POST or observes):
+            if is_whole and (observes or message.code == coap.POST and not is_reserved(message)):
                 answer = check_formats(message)
                 if answer is not None:
                     self._answers.append((incoming, (*answer, None)))

@@ -1,5 +1,6 @@
 """The keys of server.toml."""
 
+import ipaddress
 import re
 from urllib.parse import urlsplit
 
@@ -24,6 +25,10 @@ def _segment_bytes(value: int) -> None:
     if not MIN_SEGMENT_BYTES <= value <= MAX_PAYLOAD_BYTES:
         wanted = f"a number from {MIN_SEGMENT_BYTES} to {MAX_PAYLOAD_BYTES}"
         raise ValueError(f"{wanted} is wanted, not {value!r}")
+
+
+def _host(value: str) -> None:
+    ipaddress.ip_address(value)
 
 
 def _address_or_empty(value: str) -> None:
@@ -137,6 +142,13 @@ KEYS = (
     ),
     Key("server.keep_priority", bool, False, "deliver messages with their priority"),
     Key("server.aggregate", bool, True, "send several waiting messages of one sender as one"),
+    Key(
+        "server.group_managers",
+        list,
+        ["127.0.0.1", "::1"],
+        "hosts from which groups are created and changed",
+        _host,
+    ),
     Key("server.open", bool, False, "let any UE Service ID register (lab mode)"),
     Key("server.log_messages", bool, False, "log every protocol message"),
     Key("http.tls_cert", str, "", "file with the certificate chain (PEM); empty for no TLS"),

@@ -24,6 +24,7 @@ from msgin5g_host.config import Settings
 from msgin5g_host.folder import StoreError
 from msgin5g_host.log import EventLog
 from msgin5g_server.accounts import Accounts
+from msgin5g_server.group_api import GroupApi
 from msgin5g_server.message_store import MessageStore
 from msgin5g_server.messages import MessageCore
 from msgin5g_server.registry import Registration, Registry
@@ -56,6 +57,7 @@ class ServerCore:
         refuse = self.messages.origins.refuse
         topics = self.messages.topics
         self.subscribing = Subscribing(settings, topics, refuse, self.counters, log)
+        self.groups = GroupApi(settings, self.messages, self.counters, log)
 
     def handle(
         self, payload: bytes, source: str, now: int, token: bytes = b""

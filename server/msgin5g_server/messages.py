@@ -24,6 +24,7 @@ from msgin5g_server.applications import Applications
 from msgin5g_server.collecting import Collector
 from msgin5g_server.courier import Attempt, Courier
 from msgin5g_server.delivery_rules import DeliveryRules
+from msgin5g_server.groups import Groups
 from msgin5g_server.message_store import Body, MessageStore
 from msgin5g_server.network import Network
 from msgin5g_server.origins import Origins
@@ -64,7 +65,8 @@ class MessageCore:
         self.retention_ms: int = settings["server.message_retention_s"] * 1000
         self.outside = Outside(settings, store)
         self.topics = Topics(settings, store, counters, log)
-        self.routes = Routes(settings, registry, self.outside, self.topics)
+        self.groups = Groups(settings, store)
+        self.routes = Routes(settings, registry, self.outside, self.topics, self.groups)
         self.origins = Origins(registry, accounts, self.routes, store)
         self._packer = Packer(settings, self.routes)
         self.applications = Applications(self, self.routes, store, self._packer, counters)
@@ -180,6 +182,7 @@ class MessageCore:
         self._store.rollback()
         self.outside.start()
         self.topics.start()
+        self.groups.start()
         self._out.clear()
         self._collector.start(self.responses.now)
         self.courier.start()

@@ -7,6 +7,7 @@ from msgin5g import names as n
 from msgin5g.errors import BadMessage
 from msgin5g.limits import MAX_MESSAGE_BYTES, MAX_PAYLOAD_BYTES
 from msgin5g_host.config import Settings
+from msgin5g_server.groups import Groups
 from msgin5g_server.outside import BMG, Link, Outside
 from msgin5g_server.registry import Registry
 from msgin5g_server.topics import Topics
@@ -23,10 +24,16 @@ class Routes:
     """Resolve recipients by the configuration and the registry."""
 
     def __init__(
-        self, settings: Settings, registry: Registry, outside: Outside, topics: Topics
+        self,
+        settings: Settings,
+        registry: Registry,
+        outside: Outside,
+        topics: Topics,
+        groups: Groups,
     ) -> None:
         self._registry = registry
         self._topics = topics
+        self._groups = groups
         self._outside = outside
         self._open: bool = settings["server.open"]
         rows = settings.rows
@@ -35,7 +42,6 @@ class Routes:
             row["ue_service_id"]: row.get("segment_bytes") or DEFAULT_SEGMENT_BYTES
             for row in rows["ue"]
         }
-        self._groups = {row["group_service_id"]: row["members"] for row in rows.get("group", ())}
         self.applications = {row["as_service_id"] for row in rows.get("application", ())}
 
     def recipients(self, destination: tuple[str, str], origin: str) -> list[str]:
@@ -58,7 +64,7 @@ class Routes:
         if kind == n.TOPIC:
             members = self._topics.subscribers(address)
         else:
-            members = self._groups.get(address)
+            members = self._groups.members(address)
         if members is None and kind == n.GROUP and self.link(address) is not None:
             # A Group Service ID shows where the group is hosted.
             return [address]

@@ -21,8 +21,10 @@ class PostOffice:
     """`count` UEs, each at an address of its own; all are registered unless `register` is ().
 
     After each step `posts` holds what the server POSTed, oldest first: (attempt, where, payload,
-    token). `take` answers the next with a code.
+    token). `take` answers the next with a code. rows: further tables of server.toml.
     """
+
+    rows = {}
 
     def __init__(self, folder, count=4, register=None, limits=None, network=None, **values):
         self.folder = str(folder)
@@ -47,6 +49,7 @@ class PostOffice:
         settings.rows["group"] = [{"group_service_id": GROUP, "members": self.ues}]
         settings.rows["topic"] = [{"topic": TOPIC, "subscribers": [*self.ues[:2], AS]}]
         settings.rows["application"] = [{"as_service_id": AS}]
+        settings.rows.update(self.rows)
         self.registry = Registry(self.folder)
         self.core = ServerCore(settings, self.registry, EventLog("server", True, self.stream))
         self.core._store._db.execute("PRAGMA synchronous=OFF")

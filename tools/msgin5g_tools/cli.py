@@ -17,6 +17,7 @@ VERBS = {
     "ues": ("msgin5g_tools.ues", "list the UEs that are registered at a server"),
     "send": ("msgin5g_tools.send", "send a message from a UE or an application"),
     "listen": ("msgin5g_tools.listen", "show the messages of a UE or an application"),
+    "group": ("msgin5g_tools.group", "create, show, change, delete and list groups"),
     "bench": ("msgin5g_tools.bench", "measure throughput, latency, memory and wire bytes"),
     "doctor": ("msgin5g_tools.doctor", "check what this machine has and what is missing"),
 }

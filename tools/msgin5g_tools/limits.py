@@ -25,6 +25,8 @@ from msgin5g_server.coap import MAX_DATAGRAM_BYTES
 from msgin5g_server.collecting import MAX_SET_BYTES, MAX_SETS
 from msgin5g_server.config import KEYS as SERVER_KEYS
 from msgin5g_server.courier import MAX_AT_A_PEER, MAX_STORED, MAX_STORED_OF_ONE
+from msgin5g_server.group_api import MAX_GM_CLIENTS
+from msgin5g_server.groups import MAX_GROUP_MEMBERS, MAX_GROUPS
 from msgin5g_server.message_store import MAX_INBOX, MAX_SEEN, MAX_SET_ROUTES
 from msgin5g_server.network import MAX_MONITORED, MAX_TRIGGERABLE, MAX_TRIGGERS
 from msgin5g_server.outside import MAX_AS_REGISTRATIONS
@@ -127,6 +129,14 @@ def rows() -> list[tuple[str, int, str, str]]:
         ("server MAX_TRIGGERABLE", MAX_TRIGGERABLE, "UEs to trigger", "the oldest is forgotten"),
         ("server MAX_TRIGGERS", MAX_TRIGGERS, "triggers at once", "not triggered"),
         ("server MAX_MONITORED", MAX_MONITORED, "UEs monitored", "the oldest is cancelled"),
+        ("server MAX_GROUPS", MAX_GROUPS, "groups", "answered 5.03"),
+        (
+            "server MAX_GROUP_MEMBERS",
+            MAX_GROUP_MEMBERS,
+            "members of a group",
+            "answered 4.00, 4.22",
+        ),
+        ("server MAX_GM_CLIENTS", MAX_GM_CLIENTS, "UEs that ask for groups", "the oldest is told"),
         ("server MAX_TOLD", MAX_TOLD, "messages told of", "the sender may be told twice"),
         ("server.max_registrations", registrations, "UEs registered", "refused: congestion"),
     ]
