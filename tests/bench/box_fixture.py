@@ -21,6 +21,8 @@ MPREMOTE_S = 60.0
 @pytest.fixture(scope="session")
 def box_parts():
     """What boxes are made of."""
+    if os.environ.get("MSGIN5G_BOX") == "none":
+        pytest.skip("no Pico in a box: it could not be set up here (MSGIN5G_BOX=none)")
     try:
         return prepare()
     except BoxError as problem:
