@@ -52,7 +52,7 @@ def run(folder, medium, mode):
         stack.start_server()
         stack.start_gateway()
         medium.join(stack.link)
-        argv = [micropython_path(), "-X", "heapsize=200k", str(SCENARIO), str(file)]
+        argv = [micropython_path(), "-X", "heapsize=240k", str(SCENARIO), str(file)]
         ue = Process(argv, ue_environment(medium.environment.get("MSGIN5G_AIR", "")))
         for step in STEPS:
             ue.wait_for("step", 60, step=step)

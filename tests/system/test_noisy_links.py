@@ -80,7 +80,7 @@ def test_100_registrations_complete_on_a_bad_link(tmp_path, make, options):
     try:
         stack.start_server()
         stack.start_gateway()
-        argv = [micropython_path(), "-X", "heapsize=200k", str(HUNDRED), str(file), "100"]
+        argv = [micropython_path(), "-X", "heapsize=240k", str(HUNDRED), str(file), "100"]
         ue = Process(argv, ue_environment(medium.environment.get("MSGIN5G_AIR", "")))
         done = ue.wait_for("done", 100)
         assert done["counters"]["registrations"] == 100
