@@ -3,6 +3,7 @@
 import os
 import socket
 import time
+from pathlib import Path
 
 import pytest
 import serial
@@ -59,9 +60,18 @@ def test_bytes_pass_both_ways_unchanged(pair):
         assert read_all(sock, len(every)) == every
 
 
+def is_drained(sock):
+    """Tell whether the far end has read all that was sent to it."""
+    far = f":{sock.getpeername()[1]:04X}"
+    rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    ours = [row for row in rows if row[1].endswith(far) or row[2].endswith(far)]
+    return len(ours) == 2 and all(row[4] == "00000000:00000000" for row in ours)
+
+
 def test_what_arrives_while_nobody_has_it_open_is_neither_kept_nor_echoed(pair):
     tty, sock = pair
     sock.sendall(b"nobody hears this\r\n" * 1000)
+    wait_until(lambda: is_drained(sock))
     fd = os.open(tty.path, os.O_RDWR | os.O_NOCTTY)
     try:
         os.write(fd, b"first")
