@@ -4,7 +4,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo flash test test-mpy lint type conformance bench box bench-box clean
+.PHONY: help setup demo flash test test-mpy lint type conformance bench box bench-box docs clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "make %-12s %s\n", $$1, $$2}'
@@ -47,6 +47,9 @@ box: setup  ## a Raspberry Pi Pico in a box: set up what is missing, run it
 bench-box: setup  ## the bench on a Pico in a box: scenarios, and what they may cost
 	@$(BIN)/python -m msgin5g_tools.pico_box --setup
 	@$(BIN)/python -m pytest tests/bench --target pico-box -o junit_family=xunit1 --junitxml=build/bench-box.xml $(ARGS)
+
+docs: setup  ## write the pages of docs/reference anew from the code
+	@$(BIN)/python -m msgin5g_tools.reference
 
 clean:  ## remove all that was made, the virtual environment too
 	rm -rf .venv build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,4 +1,4 @@
-"""Every size and number that is bounded, in one table; the README prints it."""
+"""Every size and number that is bounded, in one table; docs/reference/limits.md has it."""
 
 MAX_DATAGRAM_BYTES = 2048
 MAX_OPTIONS = 64

@@ -1,46 +1,91 @@
-"""README and samples say what the code does."""
+"""README, docs and samples say what the code does.
+
+tests/system/test_documents_run.py runs the commands.
+"""
 
 import json
 import re
 import shlex
-import subprocess
-import sys
-from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
 from msgin5g_gateway import config as gateway_config
 from msgin5g_host.config import load
 from msgin5g_server import config as server_config
-from msgin5g_tools.limits import table
+from msgin5g_tools.cli import VERBS, parser_of
+from msgin5g_tools.reference import PAGES
+from msgin5g_tools.reference.config import ue_meanings
+from tests.markdown import DOCUMENTS, ROOT, anchors, blocks, commands, links
 from ue.config import defaults, merge
 
-ROOT = Path(__file__).parent.parent
-README = (ROOT / "README.md").read_text()
+MAKEFILE = (ROOT / "Makefile").read_text()
+SHELL = [
+    pytest.param(block, id=f"{name}:{block.line}")
+    for name in DOCUMENTS
+    for block in blocks(name)
+    if block.kind == "sh"
+]
 
 
-def test_the_readme_prints_the_limits_as_they_are():
-    assert table() in README, "python -m msgin5g_tools.limits prints the table for the README"
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_of_the_reference_is_what_the_code_says(name):
+    made, committed = PAGES[name](), ROOT / "docs" / "reference" / name
+    assert committed.exists() and committed.read_text() == made, (
+        f"docs/reference/{name} is not what the code says now; type: make docs, "
+        "look at what changed, and commit it"
+    )
 
 
-def test_every_file_that_the_readme_links_is_there():
-    for target in re.findall(r"\]\(([^)#]+)\)", README):
-        assert (ROOT / target).exists(), target
+def test_the_reference_has_no_page_that_nobody_makes():
+    assert {one.name for one in (ROOT / "docs" / "reference").iterdir()} == set(PAGES)
 
 
-def test_every_msgin5g_command_of_the_readme_is_understood():
-    commands = re.findall(r"^\.venv/bin/msgin5g ([^#\n]*)", README, re.M)
-    assert len(commands) >= 4
-    for command in commands:
-        verb, *arguments = shlex.split(command)
-        done = subprocess.run(
-            [sys.executable, "-m", "msgin5g_tools.cli", verb, "--help"],
-            capture_output=True,
-            text=True,
-        )
-        for argument in arguments:
-            if argument.startswith("--"):
-                assert argument in done.stdout, command
+def test_the_readme_prints_limits_as_they_are():
+    made = PAGES["limits.md"]().splitlines()
+    text = (ROOT / "README.md").read_text().partition("\n## Limits\n")[2]
+    shown = re.findall(r"^\| .*", text.partition("\n## ")[0], re.M)
+    assert len(shown) > 5
+    for row in shown:
+        assert row in made, "docs/reference/limits.md has the rows for the README"
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_every_link_leads_somewhere(name):
+    for target in links(name):
+        if urlsplit(target).scheme:
+            continue
+        path, _, anchor = target.partition("#")
+        file = (ROOT / name).parent / path if path else ROOT / name
+        assert file.exists(), f"{name}: {target}: there is no such file"
+        if anchor:
+            there = file.resolve().relative_to(ROOT).as_posix()
+            assert anchor in anchors(there), f"{name}: {target}: there is no such heading"
+
+
+@pytest.mark.parametrize("block", SHELL)
+def test_every_command_is_understood(block):
+    """Verbs and options are known to the real parser, targets of make and files are there."""
+    for words in commands(block):
+        if words[0].endswith(".venv/bin/msgin5g"):
+            understood(words[1:])
+        elif words[0] == "make":
+            for target in (word for word in words[1:] if "=" not in word):
+                assert re.search(rf"^{target}:.*##", MAKEFILE, re.M), words
+        for word in words:
+            if re.match(r"(\./)?(docs|firmware|gateway|server|tests|tools)/", word):
+                assert (ROOT / word).exists(), f"{words}: there is no {word}"
+
+
+def understood(words):
+    """Fail unless the parser of `msgin5g` takes these arguments."""
+    if words[0] in ("--help", "--version"):
+        return
+    assert words[0] in VERBS, words
+    try:
+        parser_of(words[0]).parse_args(words[1:])
+    except SystemExit as end:
+        assert end.code == 0, f"msgin5g {shlex.join(words)}: see above"
 
 
 @pytest.mark.parametrize(
@@ -61,11 +106,8 @@ def test_the_sample_files_load_and_comment_every_key(module, name):
             assert re.search(rf"^(# )?{key.key} =", text, re.M), key.name
 
 
-def test_the_firmware_readme_lists_every_key_with_its_default():
-    text = (ROOT / "firmware/README.md").read_text()
-    for key, value in defaults().items():
-        line = next(one for one in text.splitlines() if one.startswith("|") and f"`{key}`" in one)
-        if value not in ("", {}) and key not in ("stay_s", "away_s"):
-            shown = json.dumps(value) if not isinstance(value, str) else value
-            assert shown in line, line
+def test_every_key_of_the_ue_has_its_meaning_in_a_comment_above_it():
+    assert list(ue_meanings()) == list(defaults()), (
+        "one comment line above each key in ue/config.py"
+    )
     merge(json.loads((ROOT / "firmware/config.example.json").read_text()))

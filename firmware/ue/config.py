@@ -12,50 +12,94 @@ _MIN_ACK_TIMEOUT_MS = 10
 _MAX_RETRANSMIT = 10
 _MIN_BUDGET_BYTES = 512
 
-# key: default. The type of the default is the type that is wanted.
+# key: default. The type of the default is the type that is wanted. The comment above a key is what
+# docs/reference/config.md says of it.
 _DEFAULTS = (
+    # `client` (MSGin5G-6), `l3` or `coap` (a device without an MSGin5G Client, MSGin5G-5)
     ("mode", CLIENT),
+    # the UE's identity, a URI; a client needs it
     ("ue_service_id", ""),
+    # its MSGin5G UE ID, shown at sign-up if set
     ("ue_id", ""),
+    # a device's Application ID, 0 to 65535
     ("application_id", 0),
+    # what the gateway knows a device by
     ("credential", ""),
+    # MSGin5G service identifier; UEs, gateways and server must agree on it
     ("service_id", gaps.SERVICE_ID),
+    # the gateway: `udp://HOST:PORT`, `serial:///dev/NAME`, `serial://uart0?tx=0&rx=1`, `ble://`
     ("link", "udp://127.0.0.1:65402"),
+    # Uri-Host of REG and DEREG; empty for none
     ("server_host", ""),
+    # Uri-Path of all requests
     ("path", gaps.PATH),
+    # the link leads to the server itself: no sign-up, no bulk handling
     ("direct", False),
+    # `microcoapy`: the CoAP stack is an installed microCoAPy, for registration only
     ("coap", ""),
+    # register at once instead of in bulk
     ("urgent", False),
+    # longest processing time to ask for (`reqExpTime`), 0 for none
     ("wait_s", 5),
+    # how long to sign up for (`expiredTime`), 0 for as long as possible
     ("gateway_time_s", 3600),
+    # register again after so long, 0 for never
     ("refresh_s", 1800),
+    # de-register after so long, 0: stay
     ("stay_s", 0),
+    # come back so long after that, 0: stay away
     ("away_s", 0),
+    # MSGin5G Client Profile, in the keys of clause 7.3.3.1
     ("profile", {}),
+    # counters and wish across a reboot; empty keeps nothing
     ("state_file", ""),
+    # CoAP: wait so long for an acknowledgement, then twice as long, and so on; at least 10
     ("ack_timeout_ms", 2000),
+    # CoAP: repeat an unacknowledged request so often; at most 10
     ("max_retransmit", 4),
+    # how much longer than announced to wait for the result
     ("answer_margin_s", 10),
+    # pause after an outage, doubled each time, with jitter
     ("backoff_min_s", 2),
+    # longest of these pauses
     ("backoff_max_s", 120),
+    # pause after a refusal
     ("refused_retry_s", 300),
+    # load what messages need at the start, not with the first one; so does `say_to`
     ("messages", False),
+    # largest payload sent in one piece, 64 to 2048
     ("segment_bytes", 640),
+    # how long after a segment the missing ones are asked for; five times, ever more rarely
     ("segment_wait_s", 10),
+    # payload that may wait for its missing segments, of all messages together
     ("reassembly_bytes", 4096),
+    # messages that may wait to be sent; the oldest gives way
     ("outbox_messages", 16),
+    # and the bytes of all of them
     ("outbox_bytes", 4096),
+    # send a message there once registered; empty for none
     ("say_to", ""),
+    # what `say_to` is: `UE`, `AS`, `GROUP`, with a client also `BC`, `TOPIC`
     ("say_kind", "UE"),
+    # its payload, `{n}` counts
     ("say_text", "reading {n}"),
+    # again after so long, 0 for once
     ("say_every_s", 0),
+    # ask for delivery reports
     ("say_report", False),
+    # log JSON lines
     ("json", False),
+    # the Wi-Fi that a board joins; no name: none
     ("wifi_ssid", ""),
+    # its password
     ("wifi_password", ""),
+    # status LED of a board: `LED`, a pin as `2`, lit when low `!8`, a WS2812 `rgb:48`
     ("led", ""),
+    # restart a board whose loop has not turned for so long; RP2040 at most 8, 0: never
     ("watchdog_s", 0),
+    # deep sleep for so long when there is nothing more to say, then start anew; 0: stay awake
     ("sleep_s", 0),
+    # with `sleep_s`: stay awake so long after the last message
     ("awake_s", 5),
 )
 

@@ -47,10 +47,17 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 130
 
 
+def parser_of(verb: str) -> argparse.ArgumentParser:
+    """Return the parser of a verb's options. Raises ModuleNotFoundError."""
+    module = importlib.import_module(VERBS[verb][0])
+    parser = argparse.ArgumentParser(prog=f"msgin5g {verb}", allow_abbrev=False)
+    module.add_arguments(parser)
+    return parser
+
+
 def _run(verb: str, arguments: list[str]) -> int:
-    name, _ = VERBS[verb]
     try:
-        module = importlib.import_module(name)
+        parser = parser_of(verb)
     except ModuleNotFoundError as missing:
         if (missing.name or "").partition(".")[0].startswith("msgin5g"):
             raise
@@ -62,10 +69,8 @@ def _run(verb: str, arguments: list[str]) -> int:
         return 1
     from msgin5g_host.config import ConfigError
 
-    parser = argparse.ArgumentParser(prog=f"msgin5g {verb}", allow_abbrev=False)
-    module.add_arguments(parser)
     try:
-        code: int = module.run(parser.parse_args(arguments))
+        code: int = importlib.import_module(VERBS[verb][0]).run(parser.parse_args(arguments))
     except ConfigError as problem:
         print(f"msgin5g {verb}: {problem}", file=sys.stderr)
         return 2

@@ -1,7 +1,4 @@
-"""All limits of the product in one table, as the README shows it.
-
-python -m msgin5g_tools.limits
-"""
+"""All limits of the product; docs/reference/limits.md shows them."""
 
 from msgin5g.gaps import MAX_HOPS
 from msgin5g.limits import LIMITS
@@ -140,14 +137,3 @@ def rows() -> list[tuple[str, int, str, str]]:
         ("server MAX_TOLD", MAX_TOLD, "messages told of", "the sender may be told twice"),
         ("server.max_registrations", registrations, "UEs registered", "refused: congestion"),
     ]
-
-
-def table() -> str:
-    """Return the limits as a Markdown table."""
-    lines = ["| limit | value | of | at the limit |", "|---|--:|---|---|"]
-    lines += [f"| {name} | {value:,} | {unit} | {then} |" for name, value, unit, then in rows()]
-    return "\n".join(lines)
-
-
-if __name__ == "__main__":
-    print(table())

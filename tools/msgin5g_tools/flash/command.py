@@ -52,7 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--config",
         "-c",
         metavar="FILE.json",
-        help="keys of firmware/README.md, instead of what the board has",
+        help="keys of docs/reference/config.md, instead of what the board has",
     )
     parser.add_argument(
         "--set",
