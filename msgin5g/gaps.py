@@ -106,6 +106,24 @@ GROUP_MANAGEMENT_ID = "urn:msgin5g:group-management"
 # `server.group_managers`, for a group's administrators, and for a member that leaves; reading is
 # for members as well. Groups in groups are not supported.
 
+# GAP 6.2.3.3.1, 6.2.3.3.2, 6.2.3.4.1, 7.3.2: no JSON keys for what configuration answers, nor for
+# bulk configuration. The maximum configuration time is in whole seconds; an answer without a UE
+# Service ID is interim. Bulk answers name the MSGin5G UE ID in each entry, in the order asked, and
+# leave out whom they give nothing.
+MAX_CONF_TIME = "maxConfTime"
+BULK_CONF_FLAG = "bulkConfFlag"
+UE_ID_LIST = "ueIdList"
+CONF_INFO_LIST = "confInfoList"
+UE_SERVICE_ID = "ueServiceId"
+SERVER_ADDR = "serverAddr"
+SEG_SIZE = "segSize"
+
+# GAP 6.2.1.2, TS 24.546 C.3: JSON (50) and a CBOR document are both possible, and the document's
+# media type has no CoAP number. 50 is given to who does not say; 60 (application/cbor) is the
+# document, a list of them where several are asked for. Its `configData` is the <on-network> of
+# 7.2 as XML, in one document for each UE.
+CONF_DOCUMENT_FORMAT = 60
+
 # GAP 6.5.3.5: SEGCONFIR is spelt this way once; accepted, never sent.
 SEGCOFIR = "SEGCOFIR"
 

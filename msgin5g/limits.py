@@ -13,6 +13,7 @@ MAX_TEXT_BYTES = 255
 MAX_CAUSE_BYTES = 255
 MAX_BULK_ENTRIES = 500
 MAX_CLIENT_PORTS = 16
+MAX_ADD_INFOS = 16
 MAX_SECONDS = 0x7FFFFFFF
 MAX_PAYLOAD_BYTES = 2048
 MAX_MESSAGE_BYTES = 65536
@@ -38,6 +39,7 @@ LIMITS = (
     ("MAX_CAUSE_BYTES", MAX_CAUSE_BYTES, "bytes of a cause", "cut"),
     ("MAX_BULK_ENTRIES", MAX_BULK_ENTRIES, "entries of a bulk request", "answered 4.00"),
     ("MAX_CLIENT_PORTS", MAX_CLIENT_PORTS, "ports of a client profile", "answered 4.00"),
+    ("MAX_ADD_INFOS", MAX_ADD_INFOS, "other information of a new UE", "answered 4.00"),
     ("MAX_SECONDS", MAX_SECONDS, "seconds in any duration", "answered 4.00"),
     ("MAX_PAYLOAD_BYTES", MAX_PAYLOAD_BYTES, "bytes of a payload or segment", "answered 4.00"),
     ("MAX_MESSAGE_BYTES", MAX_MESSAGE_BYTES, "bytes of a segmented message", "refused"),

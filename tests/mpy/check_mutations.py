@@ -1,10 +1,11 @@
-"""Damage every registration vector: whatever comes out, only BadMessage may come of it.
+"""Damage vectors of registration and configuration: only BadMessage may come of it.
 
 Run as `micropython check_mutations.py tests/vectors`; the damage is the same in every run.
 """
 
 import sys
 
+from check_configuration import parse as parse_configuration
 from check_registration import load, parse, payload_of
 
 from msgin5g.errors import BadMessage
@@ -44,14 +45,16 @@ def main(folder):
     """Parse the damaged payloads; return the exit code."""
     passed = failed = 0
     damage = Damage(1)
-    for vector in load(folder + "/registration"):
+    vectors = [(one, parse) for one in load(folder + "/registration")]
+    vectors += [(one, parse_configuration) for one in load(folder + "/configuration")]
+    for vector, read in vectors:
         whole = payload_of(vector)
         if len(whole) > MAX_BYTES:
             continue
         for _ in range(ROUNDS):
             payload = damage.copy(whole)
             try:
-                parse(vector, payload)
+                read(vector, payload)
             except BadMessage:
                 pass
             except Exception as problem:
