@@ -105,6 +105,12 @@ KEYS = (
     ),
     Key("gateway.register", bool, True, "register the gateway itself at the server"),
     Key("gateway.log_messages", bool, False, "log every protocol message"),
+    Key(
+        "bulk.configuration",
+        bool,
+        True,
+        "fetch the configurations of constrained UEs in bulk; false: pass each request on",
+    ),
     Key("bulk.max_requests", int, 50, "more cached requests than this leave at once", _positive),
     Key(
         "bulk.interval_s",

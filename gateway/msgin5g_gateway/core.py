@@ -14,9 +14,12 @@ from msgin5g.registration import Request, dereg_answer, gwreg_answer, parse_requ
 from msgin5g.topic_requests import parse_request as parse_topic
 from msgin5g_gateway.askers import MESSAGE, REPORT, CoapAsker, L3Asker
 from msgin5g_gateway.bulk import BulkHandler, BulkRequest
+from msgin5g_gateway.bulk_get import BulkGet
+from msgin5g_gateway.configuring import Configuring, PassedGet
 from msgin5g_gateway.devices import Devices
 from msgin5g_gateway.effects import Effect, Shared
 from msgin5g_gateway.forward import Forward, Forwarder
+from msgin5g_gateway.message_rows import CachedGet
 from msgin5g_gateway.messaging import Messaging
 from msgin5g_gateway.own import OwnRegistration
 from msgin5g_gateway.store import Pending, SignUp, Store
@@ -60,6 +63,7 @@ class GatewayCore:
         self.forwarder = Forwarder(self._shared, self.bulk, self.own)
         self.devices = Devices(self._shared, self.forwarder)
         self.messaging = Messaging(self._shared, self.own, self.devices, now)
+        self.configuring = Configuring(self._shared, self.own, self.messaging.topics, now)
 
     def receive(
         self,
@@ -145,9 +149,17 @@ class GatewayCore:
         self.messaging.topics.receive(incoming, request, payload, peer, token, now)
 
     def observed(
-        self, ref: Asking, code: int, payload: bytes, options: list[tuple[int, bytes]], now: int
+        self,
+        ref: Asking | PassedGet,
+        code: int,
+        payload: bytes,
+        options: list[tuple[int, bytes]],
+        now: int,
     ) -> None:
         """Take the server's answer to a "north get" effect."""
+        if isinstance(ref, PassedGet):
+            self.configuring.answered(ref, code, payload, options)
+            return
         self._log.message("rx", "MSGin5G-1", coap.code_text(code), ue=ref.ue)
         self.messaging.topics.answered(ref, code, payload, options, now)
 
@@ -194,6 +206,8 @@ class GatewayCore:
         if isinstance(ref, BulkRequest):
             self._log.message("rx", "MSGin5G-1", text, ue=self._shared.gateway_id)
             self.bulk.answered(ref, code, payload, now)
+        elif isinstance(ref, BulkGet):
+            self.configuring.bulk.answered(ref, code, payload, now)
         elif isinstance(ref, OwnRegistration):
             self._log.message("rx", "MSGin5G-1", text, ue=self._shared.gateway_id)
             ref.answered(code, payload, now)
@@ -208,6 +222,10 @@ class GatewayCore:
         """The server did not answer a "north" effect."""
         if isinstance(ref, BulkRequest):
             self.bulk.failed(ref, reason, now)
+        elif isinstance(ref, BulkGet):
+            self.configuring.bulk.failed(ref, reason, now)
+        elif isinstance(ref, PassedGet):
+            self.configuring.failed(ref, reason)
         elif isinstance(ref, OwnRegistration):
             ref.failed(reason, now)
         elif isinstance(ref, Forward):
@@ -223,6 +241,8 @@ class GatewayCore:
         if isinstance(ref, Pending):
             self._log.message("rx", "MSGin5G-6", text, ue=ref.ue, peer=ref.peer)
             self.bulk.teller.acknowledged(ref, code, now)
+        elif isinstance(ref, CachedGet):
+            self.configuring.bulk.acknowledged(ref)
         else:
             self._log.message("rx", "MSGin5G-6", text, ue=ref.ue)
             self.messaging.south_answer(ref, code, payload, now)
@@ -231,6 +251,8 @@ class GatewayCore:
         """A UE or device did not answer a "post" effect."""
         if isinstance(ref, Pending):
             self.bulk.teller.failed(ref, reason, now)
+        elif isinstance(ref, CachedGet):
+            self.configuring.bulk.unanswered(ref, reason, now)
         else:
             self.messaging.south_failed(ref, reason, now)
 
@@ -241,6 +263,7 @@ class GatewayCore:
         self.devices.poll(now)
         self.bulk.poll(now)
         self.messaging.poll(now)
+        self.configuring.poll(now)
         if now >= self._sweep_at:
             self._sweep_at = now + _SWEEP_MS
             self.messaging.topics.sweep(now)
@@ -251,8 +274,8 @@ class GatewayCore:
         """Return when `poll` is due at the latest."""
         if self._shared.out:
             return 0
-        parts = (self.own, self.bulk, self.forwarder, self.devices, self.messaging)
-        times = [part.next_deadline() for part in parts]
+        parts = (self.own, self.bulk, self.forwarder, self.devices)
+        times = [part.next_deadline() for part in (*parts, self.messaging, self.configuring)]
         return min([self._sweep_at, *(one for one in times if one is not None)])
 
     def leave(self) -> bool:
@@ -270,7 +293,8 @@ class GatewayCore:
 
     def unanswered(self) -> list[Any]:
         """Return what `receive` got as `incoming` and neither answered nor put on disk."""
-        return self.forwarder.unanswered() + self.messaging.unanswered()
+        waiting = self.forwarder.unanswered() + self.messaging.unanswered()
+        return waiting + self.configuring.unanswered()
 
     def unanswered_north(self) -> list[Any]:
         """Return what `receive_north` got as `incoming` and did not answer."""

@@ -16,8 +16,10 @@ FRAME = "frame"
 NORTH_ANSWER = "north answer"
 NORTH_GET = "north get"
 NORTH_VERDICT = "north verdict"
+NORTH_FETCH = "north fetch"
 OBSERVED = "observed"
 NOTIFY = "notify"
+LATE = "late"
 
 _MAX_FRAME_BYTES = 65_507
 
@@ -27,8 +29,9 @@ Effect = tuple[Any, ...]
 class Shared:
     """Settings, store, log, counters and the effects of the current batch.
 
-    forwarding: the UEs for which an urgent request is at the server; frame_limit: how many bytes
-    an L3 message to a transport identifier may have.
+    forwarding: the UEs for which an urgent request is at the server; passed_tokens: the Tokens
+    of configuration GETs there; frame_limit: how many bytes an L3 message to a transport
+    identifier may have.
     """
 
     def __init__(
@@ -44,6 +47,7 @@ class Shared:
         self.out: list[Effect] = []
         self.server_down = False
         self.forwarding: set[str] = set()
+        self.passed_tokens: set[bytes] = set()
         self.frame_limit: Callable[[str], int] = lambda peer: _MAX_FRAME_BYTES
 
     def answer(
@@ -98,6 +102,13 @@ class Shared:
         self.out.append((NORTH_GET, ref, options, token, payload))
         self.log.message("tx", "MSGin5G-1", "GET", ue=ue)
 
+    def north_fetch(
+        self, ref: Any, options: list[tuple[int, bytes]], payload: bytes, **fields: Any
+    ) -> None:
+        """GET what may take several blocks from the server; its outcome comes as a POST's."""
+        self.out.append((NORTH_FETCH, ref, options, payload))
+        self.log.message("tx", "MSGin5G-1", "GET", ue=self.gateway_id, **fields)
+
     def north_verdict(self, notice: Any, verdict: str) -> None:
         """Say what becomes of a notification of the server: see `msgin5g_gateway.topics`."""
         self.out.append((NORTH_VERDICT, notice, verdict))
@@ -110,7 +121,7 @@ class Shared:
         options: list[tuple[int, bytes]],
         **fields: Any,
     ) -> None:
-        """Answer a GET with Observe of a UE; options: those besides Content-Format."""
+        """Answer a GET of a UE with these options, and Content-Format 50 if none is given."""
         self.out.append((OBSERVED, incoming, code, payload, options))
         self.log.message("tx", "MSGin5G-6", coap.code_text(code), **fields)
 
@@ -126,6 +137,23 @@ class Shared:
         """Send a notification to a UE; its outcome comes back with `ref`."""
         self.out.append((NOTIFY, ref, peer, token, payload, options))
         self.log.message("tx", "MSGin5G-6", "NOTICE", ue=ue, peer=peer)
+
+    def answer_late(
+        self,
+        ref: Any,
+        peer: str,
+        token: bytes,
+        mid: int | None,
+        code: int,
+        payload: bytes,
+        ue: str,
+    ) -> None:
+        """Answer a request of a UE for a second time; its outcome comes back with `ref`.
+
+        mid: the Message ID to use, None for a new one.
+        """
+        self.out.append((LATE, ref, peer, token, mid, code, payload))
+        self.log.message("tx", "MSGin5G-6", coap.code_text(code), ue=ue, peer=peer, mid=mid)
 
     def server_answered(self, up: bool, reason: str = "") -> None:
         """Note whether the server can be reached; logged when it changes."""

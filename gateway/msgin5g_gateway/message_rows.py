@@ -1,9 +1,11 @@
-"""What the gateway keeps of messages on disk: one class for a row of each table in the store.
+"""What the gateway keeps of messages and GETs on disk: one class for a row of each table.
 
 table: its name; order: the column that says which rows are older; `key` tells the rows apart.
 """
 
 from typing import ClassVar
+
+from msgin5g import coap
 
 MESSAGE_SCHEMA = """
 CREATE TABLE IF NOT EXISTS outbox (
@@ -24,6 +26,11 @@ CREATE TABLE IF NOT EXISTS reportable (
 CREATE TABLE IF NOT EXISTS observation (
     north BLOB PRIMARY KEY, ue TEXT NOT NULL, topic TEXT NOT NULL, token BLOB NOT NULL,
     until_ms INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS configuration (
+    ue_id TEXT PRIMARY KEY, peer TEXT NOT NULL, request BLOB NOT NULL,
+    received_ms INTEGER NOT NULL, due_ms INTEGER NOT NULL, code INTEGER NOT NULL,
+    answer BLOB NOT NULL
 ) WITHOUT ROWID;
 """
 
@@ -176,4 +183,61 @@ class Observation:
         return tuple(getattr(self, name) for name in self.__slots__)
 
 
-MessageRow = Kept | SentSet | Part | Reportable | Observation
+class CachedGet:
+    """A configuration GET of a UE that got an interim 2.05 (6.2.3.3.1 b1).
+
+    ue_id: MSGin5G UE ID; request: the whole GET as a datagram; due_ms: when its timer ends, once
+    it is answered until when that is kept; code, answer: what the UE is told, code 0 while the
+    server's answer is awaited. Not kept on disk: in_flight, it is at the server; give_up_ms: when
+    it is awaited no longer; attempts of telling the UE.
+    """
+
+    table: ClassVar = "configuration"
+    __slots__ = (
+        "ue_id",
+        "peer",
+        "request",
+        "received_ms",
+        "due_ms",
+        "code",
+        "answer",
+        "mid",
+        "token",
+        "in_flight",
+        "give_up_ms",
+        "attempts",
+    )
+
+    def __init__(
+        self,
+        ue_id: str,
+        peer: str,
+        request: bytes,
+        received_ms: int,
+        due_ms: int,
+        code: int = 0,
+        answer: bytes = b"",
+    ) -> None:
+        self.ue_id = ue_id
+        self.peer = peer
+        self.request = request
+        self.received_ms = received_ms
+        self.due_ms = due_ms
+        self.code = code
+        self.answer = answer
+        message = coap.decode(request)
+        self.mid: int = message.mid
+        self.token: bytes = message.token
+        self.in_flight = False
+        self.give_up_ms = 0
+        self.attempts = 0
+
+    @property
+    def key(self) -> str:
+        return self.ue_id
+
+    def row(self) -> tuple[object, ...]:
+        return tuple(getattr(self, name) for name in self.__slots__[:7])
+
+
+MessageRow = Kept | SentSet | Part | Reportable | Observation | CachedGet

@@ -79,9 +79,20 @@ class North:
 
         After `timeout_s` it is taken back: it does not reach the server later.
         """
-        task = asyncio.create_task(self._post(ref, payload, timeout_s))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._request(ref, self._message(Code.POST, payload), timeout_s)
+
+    def fetch(
+        self, ref: Any, options: list[tuple[int, bytes]], payload: bytes, timeout_s: float
+    ) -> None:
+        """Send a Confirmable GET as `post` does: request and answer may go block by block.
+
+        options: path and query.
+        """
+        message = self._message(Code.GET, payload)
+        for name, number in (("uri_path", coap.URI_PATH), ("uri_query", coap.URI_QUERY)):
+            texts = tuple(value.decode() for one, value in options if one == number)
+            setattr(message.opt, name, texts)
+        self._request(ref, message, timeout_s)
 
     def watch(
         self,
@@ -135,10 +146,15 @@ class North:
         await self._context.shutdown()
         self._udp.close()
 
-    async def _post(self, ref: Any, payload: bytes, timeout_s: float) -> None:
-        request = Message(
-            code=Code.POST, uri=self._uri, payload=payload, content_format=coap.JSON_FORMAT
-        )
+    def _message(self, code: Code, payload: bytes) -> Message:
+        return Message(code=code, uri=self._uri, payload=payload, content_format=coap.JSON_FORMAT)
+
+    def _request(self, ref: Any, request: Message, timeout_s: float) -> None:
+        task = asyncio.create_task(self._ask(ref, request, timeout_s))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _ask(self, ref: Any, request: Message, timeout_s: float) -> None:
         try:
             async with asyncio.timeout(timeout_s):
                 answer = await self._context.request(request).response

@@ -5,8 +5,9 @@ import random
 from typing import Any
 
 from msgin5g import coap, gaps
+from msgin5g.configuration_requests import is_request as is_configuration
 from msgin5g.errors import CallerError
-from msgin5g.exchange import ACKED, FAILED, REQUEST, RESPONSE, Incoming
+from msgin5g.exchange import ACKED, FAILED, REQUEST, RESPONSE, Endpoint, Incoming
 from msgin5g.notifying import notify
 from msgin5g.observing import Notice
 from msgin5g_gateway.core import GatewayCore
@@ -14,8 +15,10 @@ from msgin5g_gateway.downlink import TOO_LARGE
 from msgin5g_gateway.effects import (
     ANSWER,
     FRAME,
+    LATE,
     NORTH,
     NORTH_ANSWER,
+    NORTH_FETCH,
     NORTH_GET,
     NORTH_VERDICT,
     NOTIFY,
@@ -99,6 +102,10 @@ class Gateway:
     def _on_request(self, link: Link, incoming: Incoming, now: int) -> None:
         message = incoming.message
         respond = link.endpoint.respond
+        if is_configuration(message):
+            peer = link.identifier(incoming.peer)
+            self.core.configuring.receive((link, incoming), message, peer, now)
+            return
         observes = message.code == coap.GET and message.uint(coap.OBSERVE) is not None
         if message.code != coap.POST and not observes:
             respond(incoming, coap.METHOD_NOT_ALLOWED, b"POST is understood", now, options=b"")
@@ -180,6 +187,9 @@ class Gateway:
             elif effect[0] == NORTH_GET:
                 ref, options, token, payload = effect[1:]
                 self.north.get(ref, options, token, payload, now)
+            elif effect[0] == NORTH_FETCH:
+                ref, options, payload = effect[1:]
+                self.north.fetch(ref, options, payload, max(ref.until_ms - now, 0) / 1000)
             elif effect[0] == NORTH_VERDICT:
                 self.north.judge(effect[1], effect[2])
             elif effect[0] == NORTH:
@@ -199,7 +209,7 @@ class Gateway:
         self._schedule(now)
 
     def _post(self, effect: Effect, now: int) -> Link | None:
-        """POST to a UE, or notify it; returns the link that has to send it."""
+        """POST to a UE, notify it or answer it late; returns the link that has to send it."""
         ref, identifier = effect[1:3]
         for link in self.links:
             peer = link.peer(identifier)
@@ -207,6 +217,9 @@ class Gateway:
                 try:
                     if effect[0] == NOTIFY:
                         notify(link.endpoint, peer, *effect[3:], now, ref)
+                        return link
+                    if effect[0] == LATE:
+                        send_late(link.endpoint, peer, effect, now, ref)
                         return link
                     payload, token, mid = effect[3:]
                     link.endpoint.request(
@@ -263,10 +276,18 @@ class Gateway:
 def observed_options(
     code: int, payload: bytes, options: list[tuple[int, bytes]]
 ) -> list[tuple[int, bytes]]:
-    """Return the options of an answer to a GET with Observe, Content-Format among them."""
-    if payload and code < coap.BAD_REQUEST:
+    """Return the options of an answer to a GET, Content-Format among them."""
+    given = any(number == coap.CONTENT_FORMAT for number, _ in options)
+    if payload and code < coap.BAD_REQUEST and not given:
         options = [*options, (coap.CONTENT_FORMAT, coap.uint(coap.JSON_FORMAT))]
     return sorted(options)
+
+
+def send_late(endpoint: Endpoint, peer: Any, effect: Effect, now: int, context: Any) -> None:
+    """Send what a LATE effect says. Raises CallerError."""
+    token, mid, code, payload = effect[3:]
+    options = observed_options(code, payload, [])
+    notify(endpoint, peer, token, payload, options, now, context, code, mid)
 
 
 def _bytes(options: list[tuple[int, Any]]) -> list[tuple[int, bytes]]:

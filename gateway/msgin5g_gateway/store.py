@@ -12,6 +12,7 @@ from typing import Any
 
 from msgin5g_gateway.message_rows import (
     MESSAGE_SCHEMA,
+    CachedGet,
     Kept,
     MessageRow,
     Observation,
@@ -49,7 +50,7 @@ class Pending:
 
     kind: "REG" or "DEREG"; peer: transport identifier as text; state: CACHED, or ANSWERED once
     the server's result is known and the UE has to be told. Not kept on disk: in_flight, it is at
-    the server; waiting, it is in a schedule; attempts and retry_ms of telling the UE.
+    the server; waiting, it is in a schedule; attempts of telling the UE.
     """
 
     __slots__ = (
@@ -68,7 +69,6 @@ class Pending:
         "in_flight",
         "waiting",
         "attempts",
-        "retry_ms",
     )
 
     def __init__(
@@ -101,7 +101,6 @@ class Pending:
         self.in_flight = False
         self.waiting = False
         self.attempts = 0
-        self.retry_ms = 0
 
     def row(self) -> tuple[object, ...]:
         return tuple(getattr(self, name) for name in self.__slots__[:12])
@@ -184,6 +183,7 @@ _KEY = {
     "part": "id",
     "reportable": "id",
     "observation": "north",
+    "configuration": "ue_id",
 }
 
 
@@ -203,6 +203,7 @@ class Store:
         self.parts: dict[int, Part] = {}
         self.reportable: dict[tuple[int, bytes], Reportable] = {}
         self.observations: dict[bytes, Observation] = {}
+        self.configurations: dict[str, CachedGet] = {}
         self.ues_at: dict[str, dict[str, None]] = {}
         self._staged: dict[tuple[str, object], _Row | None] = {}
         self._next_id = 1
@@ -346,6 +347,10 @@ class Store:
         self.reportable = {one.key: one for one in reportable}
         observations = [Observation(*row) for row in rows("SELECT * FROM observation")]
         self.observations = {one.key: one for one in observations}
+        gets = [
+            CachedGet(*row) for row in rows("SELECT * FROM configuration ORDER BY received_ms")
+        ]
+        self.configurations = {one.key: one for one in gets}
         self.ues_at = {}
         for signup in self.signups.values():
             self.ues_at.setdefault(signup.peer, {})[signup.ue] = None
@@ -360,6 +365,8 @@ class Store:
             return self.sent_sets
         if isinstance(row, Observation):
             return self.observations
+        if isinstance(row, CachedGet):
+            return self.configurations
         return self.parts if isinstance(row, Part) else self.reportable
 
     def _forget_place(self, ue: str) -> None:

@@ -3,12 +3,8 @@
 from msgin5g import names as n
 from msgin5g.registration import deregresp, regresp
 from msgin5g_gateway.effects import Shared
+from msgin5g_gateway.repeats import Repeats
 from msgin5g_gateway.store import Pending
-
-_MAX_ATTEMPTS = 3
-_FIRST_PAUSE_MS = 5_000
-_NO_ROOM = "no room"
-_NO_ROOM_PAUSE_MS = 1_000
 
 
 class Teller:
@@ -20,7 +16,7 @@ class Teller:
     def __init__(self, shared: Shared) -> None:
         self._shared = shared
         self._copy_mid: bool = shared.settings["gateway.copy_message_id"]
-        self._again: dict[int, Pending] = {}
+        self._repeats = Repeats(self.tell)
         self._latest: dict[tuple[str, str], Pending] = {}
 
     def tell(self, row: Pending, now: int) -> None:
@@ -53,7 +49,7 @@ class Teller:
         """The UE has asked anew: an older result that it has not taken is of no use."""
         row = self._latest.pop((ue, kind), None)
         if row is not None:
-            self._again.pop(row.id, None)
+            self._repeats.forget(row)
             self._shared.store.drop_pending(row)
 
     def acknowledged(self, row: Pending, code: int, now: int) -> None:
@@ -72,31 +68,20 @@ class Teller:
         """The UE did not answer: again after a growing pause, a bounded number of times."""
         if self._latest.get((row.ue, row.kind)) is not row:
             return
-        if reason == _NO_ROOM:
-            # Nothing was sent: other results wait for the same peer.
-            row.attempts -= 1
-            row.retry_ms = now + _NO_ROOM_PAUSE_MS
-            self._again[row.id] = row
-            return
-        if row.attempts >= _MAX_ATTEMPTS:
+        if not self._repeats.failed(row, reason, now):
             self._shared.counters["ue_gone"] += 1
             self._shared.log.event(
                 "dropped", ue=row.ue, what=row.kind, peer=row.peer, reason=f"UE gone: {reason}"
             )
             self._end(row)
-            return
-        row.retry_ms = now + (_FIRST_PAUSE_MS << (row.attempts - 1))
-        self._again[row.id] = row
 
     def next_deadline(self) -> int | None:
         """Return when `poll` is due, or None."""
-        return min((row.retry_ms for row in self._again.values()), default=None)
+        return self._repeats.next_deadline()
 
     def poll(self, now: int) -> None:
         """Send again what is due."""
-        for row in [row for row in self._again.values() if now >= row.retry_ms]:
-            del self._again[row.id]
-            self.tell(row, now)
+        self._repeats.poll(now)
 
     def _end(self, row: Pending) -> None:
         if self._latest.get((row.ue, row.kind)) is row:

@@ -105,7 +105,7 @@ class TopicRelay:
             shared.answer(incoming, coap.UNAVAILABLE, text, ue=ue, peer=peer)
             return
         shared.counters["topic requests"] += 1
-        north = self._north_token(token) if row is None else row.north
+        north = self.north_token(token) if row is None else row.north
         asking = Asking(incoming, request, peer, token, north, now)
         self._asking[asking] = None
         options = request_options(request.topic, request.observe)
@@ -206,13 +206,14 @@ class TopicRelay:
         """Return every CoAP request that waits for the server."""
         return [one.incoming for one in self._asking]
 
-    def _is_full(self) -> bool:
-        return len(self._store.observations) >= MAX_OBSERVATIONS
-
-    def _north_token(self, token: bytes) -> bytes:
-        while not token or self.find(token) is not None:
+    def north_token(self, token: bytes) -> bytes:
+        """Return a Token for the server: the UE's own, if nothing of ours there has it."""
+        while not token or self.find(token) is not None or token in self._shared.passed_tokens:
             token = bytes(self._shared.rng(256) for _ in range(_TOKEN_BYTES))
         return token
+
+    def _is_full(self) -> bool:
+        return len(self._store.observations) >= MAX_OBSERVATIONS
 
 
 def _until(options: Options, now: int) -> int:
