@@ -124,6 +124,12 @@ SEG_SIZE = "segSize"
 # 7.2 as XML, in one document for each UE.
 CONF_DOCUMENT_FORMAT = 60
 
+# GAP 6.2.3.3.3 b1: the configuration is a second 2.05 to a GET that has been answered, with its
+# Message ID and Token. It is a Confirmable response, repeated until the UE acknowledges; a UE
+# keeps the Token open after an interim answer and takes it in any form. Whoever answers Reset, as
+# RFC 7252 has it for a Token that is no longer known, gets it with the next GET. 4.04 for whom the
+# server has nothing, and 5.04 for what it did not answer, come in the same way.
+
 # GAP 6.5.3.5: SEGCONFIR is spelt this way once; accepted, never sent.
 SEGCOFIR = "SEGCOFIR"
 

@@ -169,7 +169,7 @@ TABLES = (
         "ue",
         (
             Key("ue.ue_service_id", str, "", "who may use the gateway", check_uri, required=True),
-            Key("ue.ue_id", str, None, "the MSGin5G UE ID it must show, if it shows one"),
+            Key("ue.ue_id", str, None, "its MSGin5G UE ID, to be shown, and to ask for its configuration"),
         ),
         "ue_service_id",
         "MSGin5G-6: a constrained UE with an MSGin5G client",

@@ -3,6 +3,7 @@
 from msgin5g.gaps import MAX_HOPS
 from msgin5g.limits import LIMITS
 from msgin5g_gateway.app_up import MAX_DEVICE_SETS, MAX_REPORTABLE, MAX_SENDINGS, MAX_SENT
+from msgin5g_gateway.configuring import MAX_PASSED
 from msgin5g_gateway.core import MAX_SIGNUPS
 from msgin5g_gateway.device_sets import MAX_JOINING, MAX_JOINING_BYTES, MAX_WHOLE
 from msgin5g_gateway.devices import MAX_ASKERS, MAX_DEVICES, MAX_GONE
@@ -66,7 +67,7 @@ def rows() -> list[tuple[str, int, str, str]]:
         ("gateway MAX_ASKERS", MAX_ASKERS, "requests of a device at once", "refused: congestion"),
         ("gateway MAX_GONE", MAX_GONE, "devices that left", "a repeated request is refused"),
         ("gateway MAX_GUESSERS", MAX_GUESSERS, "wrong credentials' senders", "the oldest goes"),
-        ("gateway bulk.max_pending", 10_000, "cached requests", "answered 5.03, not kept"),
+        ("gateway bulk.max_pending", 10_000, "cached requests, cached GETs", "answered 5.03, not kept"),
         ("gateway MAX_RELAYS", MAX_RELAYS, "messages at the server", "answered 5.03"),
         ("gateway MAX_RELAYS_OF_ONE", MAX_RELAYS_OF_ONE, "messages a UE", "answered 5.03"),
         ("gateway MAX_DELIVERIES", MAX_DELIVERIES, "messages to all UEs", "answered 5.03"),
@@ -99,6 +100,7 @@ def rows() -> list[tuple[str, int, str, str]]:
         ("gateway MAX_JOINING_BYTES", MAX_JOINING_BYTES, "bytes of these", "the same"),
         ("gateway MAX_WHOLE", MAX_WHOLE, "of these, whole", "the oldest is forgotten"),
         ("gateway MAX_ASKING", MAX_ASKING, "subscriptions at the server", "answered 5.03"),
+        ("gateway MAX_PASSED", MAX_PASSED, "configuration GETs passed on", "answered 5.03"),
         ("gateway MAX_OBSERVATIONS", MAX_OBSERVATIONS, "subscriptions kept", "answered 5.03"),
         ("relay MAX_CONTACTS", MAX_CONTACTS, "clients", "the longest silent is cut off"),
         ("gateway outbox.max_messages", 10_000, "kept messages", "answered 5.03, not kept"),
