@@ -169,7 +169,12 @@ TABLES = (
         "ue",
         (
             Key("ue.ue_service_id", str, "", "who may use the gateway", check_uri, required=True),
-            Key("ue.ue_id", str, None, "its MSGin5G UE ID, to be shown, and to ask for its configuration"),
+            Key(
+                "ue.ue_id",
+                str,
+                None,
+                "its MSGin5G UE ID: shown at sign-up, asks for configuration",
+            ),
         ),
         "ue_service_id",
         "MSGin5G-6: a constrained UE with an MSGin5G client",

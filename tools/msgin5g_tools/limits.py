@@ -67,7 +67,12 @@ def rows() -> list[tuple[str, int, str, str]]:
         ("gateway MAX_ASKERS", MAX_ASKERS, "requests of a device at once", "refused: congestion"),
         ("gateway MAX_GONE", MAX_GONE, "devices that left", "a repeated request is refused"),
         ("gateway MAX_GUESSERS", MAX_GUESSERS, "wrong credentials' senders", "the oldest goes"),
-        ("gateway bulk.max_pending", 10_000, "cached requests, cached GETs", "answered 5.03, not kept"),
+        (
+            "gateway bulk.max_pending",
+            10_000,
+            "cached requests, cached GETs",
+            "answered 5.03, not kept",
+        ),
         ("gateway MAX_RELAYS", MAX_RELAYS, "messages at the server", "answered 5.03"),
         ("gateway MAX_RELAYS_OF_ONE", MAX_RELAYS_OF_ONE, "messages a UE", "answered 5.03"),
         ("gateway MAX_DELIVERIES", MAX_DELIVERIES, "messages to all UEs", "answered 5.03"),
