@@ -1,5 +1,6 @@
 # The front door: `make` lists the targets. ARGS goes to the command: make demo ARGS="--for 20".
 PYTHON ?= python3
+JOBS ?= 4
 BIN := .venv/bin
 READY := .venv/.ready
 
@@ -21,8 +22,10 @@ demo: setup  ## server, gateway and MicroPython UEs on this machine, live
 flash: setup  ## install the firmware on a board: make flash PORT=a0 LINK=serial://uart0
 	@$(BIN)/msgin5g flash $(if $(PORT),--port $(PORT)) $(if $(LINK),--link "$(LINK)") $(ARGS)
 
-test: setup  ## run all tests
-	@$(BIN)/python -m pytest $(ARGS)
+# Most tests wait for something, so that twice as many run at once as there are cores.
+test: setup  ## run all tests, JOBS at once
+	@tools/test_packages.sh
+	@$(BIN)/python -m pytest -n $(JOBS) $(ARGS)
 
 test-mpy: setup  ## run the tests that run on MicroPython
 	@$(BIN)/python -m pytest tests/msgin5g/test_on_micropython.py tests/firmware/test_process.py tests/system/test_ue_heap.py $(ARGS)
@@ -42,9 +45,11 @@ bench: setup  ## measure throughput, latency, memory and wire bytes
 	@$(BIN)/msgin5g bench $(ARGS)
 
 box: setup  ## a Raspberry Pi Pico in a box: set up what is missing, run it
+	@tools/test_packages.sh
 	@$(BIN)/python -m msgin5g_tools.pico_box $(ARGS)
 
 bench-box: setup  ## the bench on a Pico in a box: scenarios, and what they may cost
+	@tools/test_packages.sh
 	@$(BIN)/python -m msgin5g_tools.pico_box --setup
 	@$(BIN)/python -m pytest tests/bench --target pico-box -o junit_family=xunit1 --junitxml=build/bench-box.xml $(ARGS)
 

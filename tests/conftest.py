@@ -1,9 +1,12 @@
-"""What all tests share: the conformance marks, and the option that says where the bench runs."""
+"""What all tests share: the conformance marks, what the bench measured, and where it runs."""
 
+from tests.bench.results import Results
 from tests.conformance import plugin
-from tests.conformance.plugin import pytest_configure
 
-__all__ = ["pytest_addoption", "pytest_configure"]
+
+def pytest_configure(config):
+    plugin.pytest_configure(config)
+    config.pluginmanager.register(Results(), "bench-results")
 
 
 def pytest_addoption(parser):

@@ -1,16 +1,14 @@
-"""The bench: `--target` says where, `result` notes what was measured, for JUnit and a table."""
+"""The bench: `--target` says where, `result` notes what was measured."""
 
 from pathlib import Path
 
 import pytest
 
 from tests.bench.box_fixture import box_parts, pico_box
+from tests.bench.results import property_name
 from tests.bench.targets import BoardTarget, BoxTarget, UnixTarget
 
 __all__ = ["box_parts", "pico_box"]
-
-BUILD = Path(__file__).resolve().parents[2] / "build"
-_RESULTS = pytest.StashKey[list]()
 
 
 def pytest_configure(config):
@@ -55,24 +53,10 @@ def target(request, tmp_path):
 
 
 @pytest.fixture
-def result(request, record_property):
+def result(record_property):
     """A function that notes a measured value: result("heap idle", 12345, "bytes")."""
 
     def note(what, value, unit):
-        record_property(f"{what} [{unit}]", value)
-        rows = request.config.stash.setdefault(_RESULTS, [])
-        rows.append((request.node.name, what, value, unit))
+        record_property(property_name(what, unit), value)
 
     return note
-
-
-def pytest_terminal_summary(terminalreporter, config):
-    rows = config.stash.get(_RESULTS, [])
-    if not rows:
-        return
-    lines = ["| scenario | what | value | unit |", "|---|---|--:|---|"]
-    lines += [f"| {name} | {what} | {value:,} | {unit} |" for name, what, value, unit in rows]
-    BUILD.mkdir(exist_ok=True)
-    (BUILD / "bench.md").write_text("\n".join(lines) + "\n")
-    terminalreporter.section("bench")
-    terminalreporter.write_line("\n".join(lines))

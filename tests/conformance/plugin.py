@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 CATALOGUE = Path(__file__).with_name("catalogue.toml")
+_PROPERTY = "clauses"
 
 
 def load_catalogue(path: Path = CATALOGUE) -> dict[str, dict[str, str]]:
@@ -28,7 +29,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.pluginmanager.register(_Marks(config.getoption("--conformance-report")), "clause-marks")
+    # With pytest-xdist the tests run in workers, and what they report comes together here.
+    in_worker = hasattr(config, "workerinput")
+    file = None if in_worker else config.getoption("--conformance-report")
+    config.pluginmanager.register(_Marks(file, in_worker), "clause-marks")
 
 
 def ids_of(item: pytest.Item) -> Iterator[str]:
@@ -38,8 +42,10 @@ def ids_of(item: pytest.Item) -> Iterator[str]:
 
 
 class _Marks:
-    def __init__(self, report: str | None) -> None:
+    def __init__(self, report: str | None, in_worker: bool) -> None:
         self._report = report
+        self._in_worker = in_worker
+        self._wrong: dict[str, str] = {}
         self._proves: dict[str, list[str]] = {}
         self._outcomes: dict[str, str] = {}
 
@@ -51,13 +57,24 @@ class _Marks:
             wrong.update({str(one): item.nodeid for one in ids if one not in known})
             if ids:
                 self._proves[item.nodeid] = ids
-        if wrong:
+                item.user_properties.append((_PROPERTY, " ".join(ids)))
+        self._wrong = wrong
+        if wrong and not self._in_worker:
             lines = [f"  {one!r} in {nodeid}" for one, nodeid in wrong.items()]
             raise pytest.UsageError(
                 f"not in {CATALOGUE.name}, but in @pytest.mark.clause:\n" + "\n".join(lines)
             )
 
+    def pytest_runtest_setup(self, item: pytest.Item) -> None:
+        # A worker that ends while it collects takes the whole run with it, and says nothing.
+        wrong = [one for one, nodeid in self._wrong.items() if nodeid == item.nodeid]
+        if wrong:
+            pytest.fail(f"not in {CATALOGUE.name}: {', '.join(wrong)}", pytrace=False)
+
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        for name, value in report.user_properties:
+            if name == _PROPERTY:
+                self._proves[report.nodeid] = str(value).split()
         before = self._outcomes.get(report.nodeid, "not run")
         if report.failed:
             self._outcomes[report.nodeid] = "failed"

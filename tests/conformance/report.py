@@ -109,7 +109,7 @@ def run_tests() -> tuple[int, dict[str, dict[str, str]]]:
     """Run the marked tests; returns pytest's exit code and the outcomes by statement."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "report.json"
-        command = [sys.executable, "-m", "pytest", "-q", "-m", "clause"]
+        command = [sys.executable, "-m", "pytest", "-q", "-n", "4", "-m", "clause"]
         done = subprocess.run(
             [*command, f"--conformance-report={path}"], cwd=ROOT, stdout=sys.stderr
         )

@@ -10,14 +10,15 @@ HEAD = "import pytest\n"
 CONFIG = "[pytest]\nmarkers = clause(*ids): statements\naddopts = --strict-markers\n"
 
 
-def run(folder: Path, code: str) -> tuple[int, str, dict[str, dict[str, str]]]:
+def run(folder: Path, code: str, *options: str) -> tuple[int, str, dict[str, dict[str, str]]]:
     (folder / "pytest.ini").write_text(CONFIG)
     (folder / "test_it.py").write_text(HEAD + code)
     report = folder / "report.json"
     plugins = ["-p", "tests.conformance.plugin", "-p", "no:cacheprovider", "-p", "no:asyncio"]
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", *plugins]
-        + ["-c", str(folder / "pytest.ini"), f"--conformance-report={report}", str(folder)],
+        + ["-c", str(folder / "pytest.ini"), f"--conformance-report={report}", str(folder)]
+        + list(options),
         cwd=ROOT,
         capture_output=True,
         text=True,
@@ -60,3 +61,11 @@ def test_proves_nothing(): pass
         "6.3.4.3.3-a": {"test_it.py::test_skips": "skipped"},
         "7.1-type": {"test_it.py::test_fails_at_its_end": "failed"},
     }
+
+
+def test_in_workers_it_is_the_same(tmp_path) -> None:
+    good = "@pytest.mark.clause('6.1-coap')\ndef test_good(): pass\n"
+    bad = "@pytest.mark.clause('6.9.9-z')\ndef test_bad(): pass\n"
+    code, text, results = run(tmp_path, good + bad, "-n", "2")
+    assert code == 1 and "not in catalogue.toml: 6.9.9-z" in text
+    assert results["6.1-coap"] == {"test_it.py::test_good": "passed"}
