@@ -8,7 +8,7 @@ core. Which way a request takes never changes what it does.
 
 import asyncio
 import random
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from aiocoap import Code, Message, resource
@@ -24,8 +24,9 @@ from msgin5g_host.udp import UdpSocket, open_socket
 from msgin5g_server.blockwise import AnswerBlocks, RequestBlocks
 from msgin5g_server.core import ServerCore
 from msgin5g_server.courier import MAX_AT_A_PEER, Attempt
-from msgin5g_server.group_api import ROOT, GroupAnswer, GroupRequest
-from msgin5g_server.group_site import GroupSite
+from msgin5g_server.group_api import ROOT as GROUPS
+from msgin5g_server.seal import SealAnswer, SealRequest
+from msgin5g_server.seal_site import SealSite
 from msgin5g_server.subscribing import Answer, is_subscription, send
 
 MAX_DATAGRAM_BYTES = 16 * 1024
@@ -69,7 +70,7 @@ class CoapServer:
         site.add_resource([".well-known", "core"], _links(site))
         site.add_resource(["msgin5g"], entry)
         site.add_resource([], entry)
-        site.add_resource([ROOT], GroupSite(self._handle_group, _text))
+        site.add_resource([GROUPS], SealSite(self._durable(core.groups.handle), _text))
         self._context, self._transport = create_context(self.endpoint, site)
         self._udp = UdpSocket(
             open_socket(host, port), self.endpoint, clock, self._on_event, self._before_send
@@ -131,15 +132,19 @@ class CoapServer:
             return coap.UNAVAILABLE, _UNAVAILABLE
         return answer
 
-    async def _handle_group(self, request: GroupRequest) -> GroupAnswer:
-        """Handle a request for a group; the result is durable."""
-        try:
-            answer: GroupAnswer = await self.durably(
-                lambda now: self._core.groups.handle(request, now)
-            )
-        except StoreError:
-            return GroupAnswer(coap.UNAVAILABLE, _UNAVAILABLE)
-        return answer
+    def _durable(
+        self, handle: Callable[[SealRequest, int], SealAnswer]
+    ) -> Callable[[SealRequest], Awaitable[SealAnswer]]:
+        """Return a SEAL service's `handle` with results that are durable."""
+
+        async def later(request: SealRequest) -> SealAnswer:
+            try:
+                answer: SealAnswer = await self.durably(lambda now: handle(request, now))
+            except StoreError:
+                return SealAnswer(coap.UNAVAILABLE, _UNAVAILABLE)
+            return answer
+
+        return later
 
     def _on_event(self, event: tuple[Any, ...], now: int) -> None:
         if event[0] == REQUEST:

@@ -7,14 +7,12 @@ management client hear of it by a message (6.8.3.1).
 import json
 from collections import Counter, OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any
 
-from msgin5g import cbor, checks, coap, gaps
+from msgin5g import checks, coap, gaps
 from msgin5g import names as n
 from msgin5g.errors import BadMessage
-from msgin5g.jsontext import loads
-from msgin5g.limits import MAX_BULK_JSON_DEPTH, MAX_URI_BYTES
+from msgin5g.limits import MAX_URI_BYTES
 from msgin5g.message import Message
 from msgin5g_host.config import Settings
 from msgin5g_host.log import EventLog
@@ -28,48 +26,24 @@ from msgin5g_server.groups import (
 )
 from msgin5g_server.messages import MessageCore
 from msgin5g_server.routes import RouteError
+from msgin5g_server.seal import (
+    CBOR_FORMAT,
+    CONFLICT,
+    UNPROCESSABLE,
+    Desk,
+    Refused,
+    SealAnswer,
+    SealRequest,
+    read,
+    wanted_format,
+    write,
+)
 
 ROOT = "su-gm"
-CBOR_FORMAT = 60
-PROBLEM_FORMAT = 257
 MAX_GM_CLIENTS = 10_000
-_CONFLICT = 0x89
-_UNPROCESSABLE = 0x96
-_TITLE, _DETAIL = -1, -2
 _FILTERS = ("val-group-id", "val-service-id", "member-id")
 # Of 64 KiB and more, a list goes block by block.
 _MAX_LISTED = 1_000
-
-
-@dataclass
-class GroupRequest:
-    """path: the segments after /su-gm; formats: Content-Format and Accept; source: "host:port"."""
-
-    code: int
-    path: list[str]
-    source: str
-    query: list[str] = field(default_factory=list)
-    payload: bytes = b""
-    content_format: int | None = None
-    accept: int | None = None
-
-
-@dataclass
-class GroupAnswer:
-    """location: the segments of the path of what was made."""
-
-    code: int
-    payload: bytes = b""
-    content_format: int | None = None
-    location: list[str] = field(default_factory=list)
-
-
-class _Refused(Exception):
-    """A request is answered with an error. code, and what is wrong."""
-
-    def __init__(self, code: int, detail: str) -> None:
-        super().__init__(detail)
-        self.code = code
 
 
 class GroupApi:
@@ -83,25 +57,17 @@ class GroupApi:
         self._managers = frozenset(settings["server.group_managers"])
         self._counters = counters
         self._log = log
+        self._desk = Desk(ROOT, "group", counters, log)
         # UEs that have asked for a group themselves, the latest last.
         self._clients: OrderedDict[str, None] = OrderedDict()
 
-    def handle(self, request: GroupRequest, now: int) -> GroupAnswer:
+    def handle(self, request: SealRequest, now: int) -> SealAnswer:
         """Return the answer; an error has problem details (RFC 9290)."""
-        try:
-            return self._route(request)(request, now)
-        except _Refused as problem:
-            code, detail = problem.code, str(problem)
-        except BadMessage as problem:
-            code, detail = coap.BAD_REQUEST, str(problem)
-        self._counters["group requests refused: " + coap.code_text(code)] += 1
-        self._log.event("refused", what=ROOT, peer=request.source, cause=detail)
-        payload = cbor.dumps({_TITLE: coap.code_text(code), _DETAIL: detail})
-        return GroupAnswer(code, payload, PROBLEM_FORMAT)
+        return self._desk.answer(request, lambda: self._route(request)(request, now))
 
-    def _route(self, request: GroupRequest) -> Callable[[GroupRequest, int], GroupAnswer]:
+    def _route(self, request: SealRequest) -> Callable[[SealRequest, int], SealAnswer]:
         path, code = request.path, request.code
-        found: dict[int, Callable[[GroupRequest, int], GroupAnswer]] = {}
+        found: dict[int, Callable[[SealRequest, int], SealAnswer]] = {}
         if path == ["v1", "group-documents"]:
             found = {coap.POST: self._create, coap.GET: self._list}
         elif path[:2] == ["v1", "group-documents"] and len(path) == 3:
@@ -115,20 +81,20 @@ class GroupApi:
         elif path[:2] == ["v1", "group-membership"] and len(path) == 3:
             found = {coap.GET: self._memberships}
         if not found:
-            raise _Refused(coap.NOT_FOUND, "no such resource")
+            raise Refused(coap.NOT_FOUND, "no such resource")
         if code not in found:
-            raise _Refused(coap.METHOD_NOT_ALLOWED, "not for this resource")
+            raise Refused(coap.METHOD_NOT_ALLOWED, "not for this resource")
         return found[code]
 
     # Documents
 
-    def _create(self, request: GroupRequest, now: int) -> GroupAnswer:
-        fields = check_document(_read(request))
+    def _create(self, request: SealRequest, now: int) -> SealAnswer:
+        fields = check_document(read(request))
         self._only_managers(request)
         if self._groups.named(fields[GROUP_ID]) is not None:
-            raise _Refused(_CONFLICT, f"{GROUP_ID}: {fields[GROUP_ID]} exists")
+            raise Refused(CONFLICT, f"{GROUP_ID}: {fields[GROUP_ID]} exists")
         if self._groups.is_full():
-            raise _Refused(coap.UNAVAILABLE, gaps.CAUSE_CONGESTION)
+            raise Refused(coap.UNAVAILABLE, gaps.CAUSE_CONGESTION)
         self._check_members(fields.get(MEMBERS, ()), fields[GROUP_ID])
         group = self._groups.put(fields)
         self._counters["groups created"] += 1
@@ -139,7 +105,7 @@ class GroupApi:
         answer.location = location
         return answer
 
-    def _list(self, request: GroupRequest, now: int) -> GroupAnswer:
+    def _list(self, request: SealRequest, now: int) -> SealAnswer:
         wanted: dict[str, str] = {}
         for one in request.query:
             key, _, value = one.partition("=")
@@ -157,15 +123,15 @@ class GroupApi:
         documents = [self._document(one) for one in found[:_MAX_LISTED]]
         return self._answer(request, coap.CONTENT, documents)
 
-    def _show(self, request: GroupRequest, now: int) -> GroupAnswer:
+    def _show(self, request: SealRequest, now: int) -> SealAnswer:
         group = self._readable(request, now)
         return self._answer(request, coap.CONTENT, self._document(group))
 
-    def _replace(self, request: GroupRequest, now: int) -> GroupAnswer:
+    def _replace(self, request: SealRequest, now: int) -> SealAnswer:
         group = self._changeable(request, now)
-        fields = check_document(_read(request))
+        fields = check_document(read(request))
         if fields[GROUP_ID] != group.name:
-            raise _Refused(_CONFLICT, f"{GROUP_ID}: the document is that of {group.name}")
+            raise Refused(CONFLICT, f"{GROUP_ID}: the document is that of {group.name}")
         fresh = [one for one in fields.get(MEMBERS, ()) if one not in group.members]
         self._check_members(fresh, group.name)
         changed = self._groups.put(fields, group.id)
@@ -173,71 +139,71 @@ class GroupApi:
         self._changed(changed, fresh, gone, now)
         return self._answer(request, coap.CHANGED, self._document(changed))
 
-    def _delete(self, request: GroupRequest, now: int) -> GroupAnswer:
+    def _delete(self, request: SealRequest, now: int) -> SealAnswer:
         group = self._changeable(request, now)
         self._groups.remove(group)
         self._counters["groups deleted"] += 1
         self._log.event("group-deleted", group=group.name)
         self._inform(group, group.members, "deleted", now)
-        return GroupAnswer(coap.DELETED)
+        return SealAnswer(coap.DELETED)
 
     # Members
 
-    def _show_member(self, request: GroupRequest, now: int) -> GroupAnswer:
+    def _show_member(self, request: SealRequest, now: int) -> SealAnswer:
         group = self._readable(request, now)
         member = self._member_of(group, request.path[4])
         details = group.fields.get("memberDetails", ())
         found = [one for one in details if one["memberId"] == member]
         return self._answer(request, coap.CONTENT, found[0] if found else {"memberId": member})
 
-    def _add_member(self, request: GroupRequest, now: int) -> GroupAnswer:
+    def _add_member(self, request: SealRequest, now: int) -> SealAnswer:
         group = self._changeable(request, now)
         member = request.path[4]
         checks.uri(member, "memberId")
         if member in group.members:
-            return GroupAnswer(coap.CHANGED)
+            return SealAnswer(coap.CHANGED)
         if len(group.members) >= MAX_GROUP_MEMBERS:
-            raise _Refused(_UNPROCESSABLE, f"members: at most {MAX_GROUP_MEMBERS} are wanted")
+            raise Refused(UNPROCESSABLE, f"members: at most {MAX_GROUP_MEMBERS} are wanted")
         self._check_members([member], group.name)
         changed = self._groups.put(group.with_member(member), group.id)
         self._changed(changed, [member], [], now)
-        return GroupAnswer(coap.CREATED)
+        return SealAnswer(coap.CREATED)
 
-    def _remove_member(self, request: GroupRequest, now: int) -> GroupAnswer:
+    def _remove_member(self, request: SealRequest, now: int) -> SealAnswer:
         group = self._group(request)
         member = request.path[4]
         if not self._speaks_for(request.source, member, now):
             # A member may leave; all else is for those who manage the group.
             self._changeable(request, now)
         elif group.fixed:
-            raise _Refused(coap.FORBIDDEN, "this group stands in server.toml")
+            raise Refused(coap.FORBIDDEN, "this group stands in server.toml")
         self._member_of(group, member)
         changed = self._groups.put(group.without_member(member), group.id)
         self._changed(changed, [], [member], now)
-        return GroupAnswer(coap.DELETED)
+        return SealAnswer(coap.DELETED)
 
-    def _memberships(self, request: GroupRequest, now: int) -> GroupAnswer:
+    def _memberships(self, request: SealRequest, now: int) -> SealAnswer:
         member = request.path[2]
         if not self._is_manager(request) and not self._speaks_for(request.source, member, now):
-            raise _Refused(coap.FORBIDDEN, "for the member itself and group managers")
+            raise Refused(coap.FORBIDDEN, "for the member itself and group managers")
         found = [one for one in self._groups.all() if member in one.members]
         return self._answer(request, coap.CONTENT, [self._document(one) for one in found])
 
     # Who may do what
 
-    def _group(self, request: GroupRequest) -> Group:
+    def _group(self, request: SealRequest) -> Group:
         group = self._groups.get(request.path[2])
         if group is None:
-            raise _Refused(coap.NOT_FOUND, "no such group document")
+            raise Refused(coap.NOT_FOUND, "no such group document")
         return group
 
-    def _readable(self, request: GroupRequest, now: int) -> Group:
+    def _readable(self, request: SealRequest, now: int) -> Group:
         group = self._group(request)
         if not self._may_read(group, request, now):
-            raise _Refused(coap.FORBIDDEN, "for members and group managers")
+            raise Refused(coap.FORBIDDEN, "for members and group managers")
         return group
 
-    def _changeable(self, request: GroupRequest, now: int) -> Group:
+    def _changeable(self, request: SealRequest, now: int) -> Group:
         group = self._group(request)
         administers = any(
             self._speaks_for(request.source, one, now) for one in group.administrators()
@@ -245,21 +211,19 @@ class GroupApi:
         if not administers:
             self._only_managers(request)
         if group.fixed:
-            raise _Refused(coap.FORBIDDEN, "this group stands in server.toml")
+            raise Refused(coap.FORBIDDEN, "this group stands in server.toml")
         return group
 
-    def _only_managers(self, request: GroupRequest) -> None:
+    def _only_managers(self, request: SealRequest) -> None:
         if not self._is_manager(request):
-            raise _Refused(
-                coap.FORBIDDEN, "not a group manager; see group_managers in server.toml"
-            )
+            raise Refused(coap.FORBIDDEN, "not a group manager; see group_managers in server.toml")
 
-    def _may_read(self, group: Group, request: GroupRequest, now: int) -> bool:
+    def _may_read(self, group: Group, request: SealRequest, now: int) -> bool:
         if self._is_manager(request):
             return True
         return any(self._speaks_for(request.source, one, now) for one in group.members)
 
-    def _is_manager(self, request: GroupRequest) -> bool:
+    def _is_manager(self, request: SealRequest) -> bool:
         return request.source.rpartition(":")[0].strip("[]") in self._managers
 
     def _speaks_for(self, source: str, ue: str, now: int) -> bool:
@@ -281,11 +245,11 @@ class GroupApi:
             try:
                 self._messages.routes.recipients((n.UE, member), name)
             except RouteError:
-                raise _Refused(_UNPROCESSABLE, f"{MEMBERS}: {member} is not known here") from None
+                raise Refused(UNPROCESSABLE, f"{MEMBERS}: {member} is not known here") from None
 
     def _member_of(self, group: Group, member: str) -> str:
         if member not in group.members:
-            raise _Refused(coap.NOT_FOUND, f"{member[:MAX_URI_BYTES]} is no member")
+            raise Refused(coap.NOT_FOUND, f"{member[:MAX_URI_BYTES]} is no member")
         return member
 
     def _document(self, group: Group) -> dict[str, Any]:
@@ -310,21 +274,6 @@ class GroupApi:
             except RouteError as problem:
                 self._log.event("not-informed", ue=member, group=group.name, cause=str(problem))
 
-    def _answer(self, request: GroupRequest, code: int, value: Any) -> GroupAnswer:
-        wanted = request.accept
-        if wanted is None:
-            wanted = request.content_format
-        if wanted in (None, CBOR_FORMAT):
-            return GroupAnswer(code, cbor.dumps(value), CBOR_FORMAT)
-        if wanted != coap.JSON_FORMAT:
-            raise _Refused(coap.NOT_ACCEPTABLE, "Accept: answers are 60 (CBOR) or 50 (JSON)")
-        return GroupAnswer(code, json.dumps(value, ensure_ascii=False).encode(), coap.JSON_FORMAT)
-
-
-def _read(request: GroupRequest) -> Any:
-    """Return the value of a payload. Raises BadMessage."""
-    if request.content_format in (None, CBOR_FORMAT):
-        return cbor.loads(request.payload, MAX_BULK_JSON_DEPTH)
-    if request.content_format == coap.JSON_FORMAT:
-        return loads(request.payload, MAX_BULK_JSON_DEPTH)
-    raise _Refused(coap.UNSUPPORTED_FORMAT, "Content-Format: 60 (CBOR) or 50 (JSON) is understood")
+    def _answer(self, request: SealRequest, code: int, value: Any) -> SealAnswer:
+        default = request.content_format or CBOR_FORMAT
+        return write(code, value, wanted_format(request, default))

@@ -7,7 +7,7 @@ import pytest
 from msgin5g import cbor, coap, gaps
 from msgin5g.limits import MAX_BULK_JSON_DEPTH
 from msgin5g_server import group_api, groups
-from msgin5g_server.group_api import CBOR_FORMAT, PROBLEM_FORMAT, GroupRequest
+from msgin5g_server.seal import CBOR_FORMAT, PROBLEM_FORMAT, SealRequest
 from tests.server.post_office import GROUP, PostOffice
 from tests.world import ue_id
 
@@ -30,7 +30,7 @@ class Office(PostOffice):
         if value is not None:
             payload = json.dumps(value).encode() if as_json else cbor.dumps(value)
         given = {"payload": payload, "content_format": form if payload else None, **more}
-        request = GroupRequest(code, path, source, **given)
+        request = SealRequest(code, path, source, **given)
         self.answer = self.core.groups.handle(request, self.now)
         self.settle()
         if not self.answer.payload:
@@ -294,7 +294,7 @@ def test_changes_are_on_disk_before_they_are_answered(office):
 
 def test_what_was_not_committed_is_gone_after_a_rollback(office):
     path = office.create(1)
-    request = GroupRequest(coap.DELETE, path, MANAGER)
+    request = SealRequest(coap.DELETE, path, MANAGER)
     assert office.core.groups.handle(request, office.now).code == coap.DELETED
     office.core.rollback()
     assert office.members(path) == [ue_id(1)]

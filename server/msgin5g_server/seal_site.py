@@ -1,4 +1,4 @@
-"""The resources of SEAL group management in aiocoap's Site: paths, blocks and options."""
+"""The resources of a SEAL service in aiocoap's Site: paths, blocks and options."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -7,14 +7,14 @@ from aiocoap import Code, Message, resource
 
 from msgin5g import coap
 from msgin5g_server.blockwise import AnswerBlocks, RequestBlocks
-from msgin5g_server.group_api import GroupAnswer, GroupRequest
+from msgin5g_server.seal import SealAnswer, SealRequest
 
 # Handles a request; the answer is there once what it changed is on disk.
-Handle = Callable[[GroupRequest], Awaitable[GroupAnswer]]
+Handle = Callable[[SealRequest], Awaitable[SealAnswer]]
 
 
-class GroupSite(resource.Resource, resource.PathCapable):  # type: ignore[misc]
-    """Everything under /su-gm. text(sockaddr): "host:port"."""
+class SealSite(resource.Resource, resource.PathCapable):  # type: ignore[misc]
+    """Everything under one root. text(sockaddr): "host:port"."""
 
     def __init__(self, handle: Handle, text: Callable[[Any], str]) -> None:
         super().__init__()
@@ -27,7 +27,7 @@ class GroupSite(resource.Resource, resource.PathCapable):  # type: ignore[misc]
         """Answer a request that is whole."""
         opt = request.opt
         answer = await self._handle(
-            GroupRequest(
+            SealRequest(
                 int(request.code),
                 list(opt.uri_path),
                 self._text(request.remote.sockaddr),
