@@ -4,6 +4,7 @@ import io
 import random
 
 from msgin5g import coap, l3
+from msgin5g.configuration_requests import is_request
 from msgin5g.exchange import ACKED, FAILED, NOTICE, REQUEST, RESPONSE, Endpoint, Params
 from msgin5g.notifying import notify
 from msgin5g.observing import Observer
@@ -27,6 +28,7 @@ from msgin5g_server import config as server_config
 from msgin5g_server.core import ServerCore
 from msgin5g_server.courier import MAX_AT_A_PEER
 from msgin5g_server.registry import Registry
+from msgin5g_server.seal import SealRequest
 from msgin5g_server.subscribing import is_subscription, send
 from tests.wire import Wire
 from ue.config import defaults
@@ -71,6 +73,17 @@ def gateway_settings(folder, ues=(), bulk=None, devices=(), **values):
         for number, credential, ue in devices
     ]
     return settings
+
+
+def seal_request(message, source):
+    """Return the SealRequest of a CoAP message for a SEAL service."""
+
+    def texts(number):
+        return [bytes(value).decode() for found, value in message.options if found == number]
+
+    path, query = texts(coap.URI_PATH)[1:], texts(coap.URI_QUERY)
+    formats = message.uint(coap.CONTENT_FORMAT), message.uint(coap.ACCEPT)
+    return SealRequest(message.code, path, source, query, bytes(message.payload), *formats)
 
 
 class ServerNode:
@@ -137,6 +150,12 @@ class ServerNode:
                 token = bytes(incoming.token)
                 if is_subscription(incoming.message):
                     found = self.core.subscribing.handle(incoming.message, source, token, now)
+                elif is_request(incoming.message):
+                    answer = self.core.configurations.handle(
+                        seal_request(incoming.message, source), now
+                    )
+                    form = [(coap.CONTENT_FORMAT, coap.uint(answer.content_format))]
+                    found = (answer.code, answer.payload, form)
                 else:
                     found = (*self.core.handle(payload, source, now, token), None)
                 self._answers.append((incoming, found))

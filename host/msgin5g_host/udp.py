@@ -86,3 +86,13 @@ def open_socket(host: str, port: int) -> socket.socket:
         sock.close()
         raise
     return sock
+
+
+def address_towards(peer: SockAddr) -> str:
+    """Return the host address of this machine from which a peer is reached. Raises OSError."""
+    family = socket.AF_INET6 if ":" in peer[0] else socket.AF_INET
+    with socket.socket(family, socket.SOCK_DGRAM) as sock:
+        # Nothing is sent: this asks for the route only.
+        sock.connect(peer)
+        host: str = sock.getsockname()[0]
+    return host.removeprefix("::ffff:") if "." in host else host

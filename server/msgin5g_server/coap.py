@@ -7,6 +7,7 @@ core. Which way a request takes never changes what it does.
 """
 
 import asyncio
+import ipaddress
 import random
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -14,13 +15,14 @@ from typing import Any
 from aiocoap import Code, Message, resource
 
 from msgin5g import coap
+from msgin5g.configuration import ROOT as CONFIGURATIONS
 from msgin5g.exchange import ACKED, REQUEST, RESPONSE, Endpoint, Exchange, Incoming, Params
 from msgin5g.topic_requests import is_reserved
 from msgin5g_host.aiocoap_transport import RULES, create_context
 from msgin5g_host.clock import Clock
 from msgin5g_host.folder import StoreError
 from msgin5g_host.log import EventLog
-from msgin5g_host.udp import UdpSocket, open_socket
+from msgin5g_host.udp import UdpSocket, address_towards, open_socket
 from msgin5g_server.blockwise import AnswerBlocks, RequestBlocks
 from msgin5g_server.core import ServerCore
 from msgin5g_server.courier import MAX_AT_A_PEER, Attempt
@@ -70,12 +72,18 @@ class CoapServer:
         site.add_resource([".well-known", "core"], _links(site))
         site.add_resource(["msgin5g"], entry)
         site.add_resource([], entry)
-        site.add_resource([GROUPS], SealSite(self._durable(core.groups.handle), _text))
+        for root, handle in (
+            (GROUPS, core.groups.handle),
+            (CONFIGURATIONS, core.configurations.handle),
+        ):
+            site.add_resource([root], SealSite(self._durable(handle), _text))
         self._context, self._transport = create_context(self.endpoint, site)
         self._udp = UdpSocket(
             open_socket(host, port), self.endpoint, clock, self._on_event, self._before_send
         )
         self._transport.attach(self._udp, clock.now)
+        if not core.settings["server.address"]:
+            core.configurations.address_for = self._address_for
 
     @property
     def address(self) -> tuple[str, int]:
@@ -145,6 +153,13 @@ class CoapServer:
             return answer
 
         return later
+
+    def _address_for(self, source: str) -> str:
+        """Return this Server's URI as the one at "host:port" reaches it."""
+        host, port = self.address
+        if ipaddress.ip_address(host).is_unspecified:
+            host = address_towards(_peer(source))
+        return "coap://" + _text((host, port))
 
     def _on_event(self, event: tuple[Any, ...], now: int) -> None:
         if event[0] == REQUEST:

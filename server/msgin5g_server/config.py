@@ -5,10 +5,12 @@ import re
 from urllib.parse import urlsplit
 
 from msgin5g import gaps
+from msgin5g.configuration import MAX_UE_ID_BYTES
 from msgin5g.limits import MAX_PAYLOAD_BYTES, MAX_SECONDS
 from msgin5g_host.config import Key, Table, check_uri, parse_address
 from msgin5g_server.outside import BMG, L3G, N3G
 from msgin5g_server.registry import MAX_REGISTRATIONS
+from msgin5g_server.ue_ids import RANDOM
 
 
 def _positive(value: int) -> None:
@@ -50,6 +52,32 @@ def _url(value: str) -> None:
 def _url_or_none(value: str) -> None:
     if value:
         _url(value)
+
+
+def _coap_uri_or_empty(value: str) -> None:
+    """The Server's address: coap(s)://host[:port]."""
+    if not value:
+        return
+    check_uri(value)
+    parts = urlsplit(value)
+    if parts.scheme not in ("coap", "coaps") or not parts.hostname or parts.port == 0:
+        raise ValueError(f"a URI such as coap://192.0.2.1:65401 is wanted, not {value!r}")
+    if parts.path or parts.query or parts.fragment or parts.username:
+        raise ValueError(f"nothing follows the port in an address, not {value!r}")
+
+
+def _template(value: str) -> None:
+    check_uri(value)
+    if value.count(RANDOM) != 1 or len(value.encode()) > 200:
+        raise ValueError(f"a URI of at most 200 bytes with one {RANDOM} is wanted, not {value!r}")
+
+
+def _ue_id(value: str) -> None:
+    size = len(value.encode())
+    if not 0 < size <= MAX_UE_ID_BYTES or not value.isprintable():
+        raise ValueError(
+            f"1 to {MAX_UE_ID_BYTES} bytes without control characters are wanted, not {value!r}"
+        )
 
 
 def _path_segment(value: str) -> None:
@@ -146,8 +174,22 @@ KEYS = (
         "server.group_managers",
         list,
         ["127.0.0.1", "::1"],
-        "hosts from which groups are created and changed",
+        "hosts from which groups are created and changed, and all configurations read",
         _host,
+    ),
+    Key(
+        "server.address",
+        str,
+        "",
+        "CoAP URI that UEs are given as the Server's; empty for the bound address",
+        _coap_uri_or_empty,
+    ),
+    Key(
+        "server.new_ue_service_id",
+        str,
+        f"urn:msgin5g:ue:{RANDOM}",
+        "UE Service ID for a new MSGin5G UE ID in lab mode",
+        _template,
     ),
     Key("server.open", bool, False, "let any UE Service ID register (lab mode)"),
     Key("server.log_messages", bool, False, "log every protocol message"),
@@ -169,6 +211,7 @@ TABLES = (
         "ue",
         (
             Key("ue.ue_service_id", str, "", "who may register, a URI", check_uri, required=True),
+            Key("ue.ue_id", str, None, "its MSGin5G UE ID, for configuration", _ue_id),
             Key("ue.gateway", str, None, "the gateway that alone may speak for it", check_uri),
             Key(
                 "ue.segment_bytes",

@@ -24,11 +24,13 @@ from msgin5g_host.config import Settings
 from msgin5g_host.folder import StoreError
 from msgin5g_host.log import EventLog
 from msgin5g_server.accounts import Accounts
+from msgin5g_server.configuration_api import ConfigurationApi
 from msgin5g_server.group_api import GroupApi
 from msgin5g_server.message_store import MessageStore
 from msgin5g_server.messages import MessageCore
 from msgin5g_server.registry import Registration, Registry
 from msgin5g_server.subscribing import Subscribing
+from msgin5g_server.ue_ids import UeIds
 
 _LOG_LINES_PER_S = 50
 _OTHER_SERVICE = "not this service"
@@ -58,6 +60,16 @@ class ServerCore:
         topics = self.messages.topics
         self.subscribing = Subscribing(settings, topics, refuse, self.counters, log)
         self.groups = GroupApi(settings, self.messages, self.counters, log)
+        self._ue_ids = UeIds(
+            settings.rows["ue"],
+            settings["server.new_ue_service_id"],
+            settings["server.open"],
+            self._store,
+            self.messages.routes.is_own,
+        )
+        self.configurations = ConfigurationApi(
+            settings, self.messages, self.accounts, self._ue_ids, self.counters, log
+        )
 
     def handle(
         self, payload: bytes, source: str, now: int, token: bytes = b""
@@ -106,6 +118,7 @@ class ServerCore:
         self.accounts.reload()
         try:
             self.messages.rollback()
+            self._ue_ids.start()
         except StoreError as problem:
             self._log.event("store-failed", reason=str(problem))
         self._staged_notes.clear()

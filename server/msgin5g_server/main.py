@@ -26,6 +26,7 @@ from msgin5g_server.http import HttpServer
 from msgin5g_server.http_access import check_access, client_tls
 from msgin5g_server.network_http import NetworkCalls
 from msgin5g_server.registry import Registry
+from msgin5g_server.ue_ids import accounts_by_ue_id
 
 _EXPIRY_CHECK_S = 1.0
 
@@ -49,6 +50,7 @@ def run(args: argparse.Namespace) -> int:
     try:
         settings = load(KEYS, TABLES, args.config, os.environ, given_flags(args, KEYS))
         check_access(settings)
+        accounts_by_ue_id(settings.rows["ue"])
     except ConfigError as problem:
         print(f"msgin5g server: {problem}", file=sys.stderr)
         return 2

@@ -40,11 +40,7 @@ class PostOffice:
 
     def open(self):
         self.stream = io.StringIO()
-        accounts = [
-            {"ue_service_id": one, "gateway": None, "segment_bytes": self.limits.get(at)}
-            for at, one in enumerate(self.ues, 1)
-        ]
-        settings = server_settings(self.folder, accounts, **self.values)
+        settings = server_settings(self.folder, self.accounts(), **self.values)
         settings.values.update({f"network.{key}": one for key, one in self.network.items()})
         settings.rows["group"] = [{"group_service_id": GROUP, "members": self.ues}]
         settings.rows["topic"] = [{"topic": TOPIC, "subscribers": [*self.ues[:2], AS]}]
@@ -54,6 +50,12 @@ class PostOffice:
         self.core = ServerCore(settings, self.registry, EventLog("server", True, self.stream))
         self.core._store._db.execute("PRAGMA synchronous=OFF")
         self.messages = self.core.messages
+
+    def accounts(self):
+        return [
+            {"ue_service_id": one, "gateway": None, "segment_bytes": self.limits.get(at)}
+            for at, one in enumerate(self.ues, 1)
+        ]
 
     def close(self):
         self.core.close()

@@ -31,6 +31,7 @@ from msgin5g_server.outside import MAX_AS_REGISTRATIONS
 from msgin5g_server.packing import MAX_MADE_SETS
 from msgin5g_server.problems import MAX_BODY_BYTES
 from msgin5g_server.responses import MAX_TOLD
+from msgin5g_server.ue_ids import MAX_ASSIGNED
 from ue.config import defaults
 from ue.inbox import REASSEMBLY_SETS
 from ue.link_udp import MAX_DATAGRAM_BYTES as MAX_UE_DATAGRAM_BYTES
@@ -141,6 +142,7 @@ def rows() -> list[tuple[str, int, str, str]]:
             "answered 4.00, 4.22",
         ),
         ("server MAX_GM_CLIENTS", MAX_GM_CLIENTS, "UEs that ask for groups", "the oldest is told"),
+        ("server MAX_ASSIGNED", MAX_ASSIGNED, "UE Service IDs assigned", "answered 5.03"),
         ("server MAX_TOLD", MAX_TOLD, "messages told of", "the sender may be told twice"),
         ("server.max_registrations", registrations, "UEs registered", "refused: congestion"),
     ]
