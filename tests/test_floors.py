@@ -30,10 +30,10 @@ MAY_IMPORT = {
 }
 THIRD_PARTY = {
     "msgin5g": set(),
-    "msgin5g_host": {"aiocoap"},
+    "msgin5g_host": {"aiocoap", "aiohttp"},
     # Only with `coap = "microcoapy"`, where it is installed.
     "ue": {"microcoapy"},
-    "msgin5g_gateway": {"aiocoap", "serial"},
+    "msgin5g_gateway": {"aiocoap", "aiohttp", "serial"},
     "msgin5g_server": {"aiocoap", "aiohttp", "msgspec"},
     # micropython: what runs on it, such as the virtual radio's `bluetooth`.
     "msgin5g_tools": {

@@ -1,4 +1,4 @@
-"""One line per event, for people or for programs."""
+"""One line per event, for people or for programs, and an entry for who looks at the page."""
 
 import json
 import math
@@ -7,6 +7,7 @@ import sys
 from typing import Any, TextIO
 
 from msgin5g_host.clock import Clock, iso
+from msgin5g_host.journal import Journal
 
 _MAX_TEXT = 400
 
@@ -15,7 +16,8 @@ class EventLog:
     """Write events of one role.
 
     json: one object per line instead of text. messages: also print every protocol message, which
-    is for demos and debugging and slow at high rates. A reader that goes away is no error.
+    is for demos and debugging and slow at high rates. at: whose log it is, a Service ID or "".
+    journal: takes all events, printed or not. A reader that goes away is no error.
     """
 
     def __init__(
@@ -25,33 +27,51 @@ class EventLog:
         stream: TextIO | None = None,
         messages: bool = False,
         clock: Clock | None = None,
+        at: str = "",
+        journal: Journal | None = None,
     ) -> None:
         self.messages = messages
+        self.journal = journal
+        self._at = {"at": at} if at else {}
         self._role = role
         self._json = json
         self._stream = stream or sys.stdout
         self._clock = clock or Clock()
         self._open = True
 
+    @property
+    def traces(self) -> bool:
+        """Tell whether anybody hears of the steps of messages."""
+        return self.messages or self.journal is not None
+
     def event(self, name: str, /, **fields: Any) -> None:
         """Write one event; fields that are None are left out."""
-        if not self._open:
-            return
-        moment = iso(self._clock.now())
-        given = {key: value for key, value in fields.items() if value is not None}
-        if self._json:
-            head = {"t": moment, "role": self._role, "event": name}
-            plain = {key: _plain(value) for key, value in given.items()}
-            line = json.dumps({**head, **plain, **head})
-        else:
-            words = " ".join(f"{key}={_text(value)}" for key, value in given.items())
-            line = f"{moment[11:23]} {self._role:8} {name:15} {words}".rstrip()
-        self._write(line + "\n")
+        self._take(name, fields, True)
+
+    def step(self, name: str, /, **fields: Any) -> None:
+        """Note what became of a message; written only if messages are."""
+        if self.traces:
+            self._take(name, fields, self.messages)
 
     def message(self, direction: str, iface: str, what: str, **fields: Any) -> None:
-        """Write a protocol message that passed: direction "rx" or "tx", iface "MSGin5G-6", …"""
-        if self.messages:
-            self.event("message", direction=direction, iface=iface, what=what, **fields)
+        """Note a protocol message that passed: direction "rx" or "tx", iface "MSGin5G-6", …"""
+        self.step("message", direction=direction, iface=iface, what=what, **fields)
+
+    def _take(self, name: str, given: dict[str, Any], written: bool) -> None:
+        now = self._clock.now()
+        fields = {key: value for key, value in given.items() if value is not None}
+        written = written and self._open
+        if self.journal is not None or written and self._json:
+            head = {"t": iso(now), "role": self._role, **self._at, "event": name}
+            entry = {**head, **{key: _plain(one) for key, one in fields.items()}, **head}
+            if self.journal is not None:
+                self.journal.add(entry, now)
+            if written and self._json:
+                self._write(json.dumps(entry) + "\n")
+        if written and not self._json:
+            words = " ".join(f"{key}={_text(value)}" for key, value in fields.items())
+            line = f"{iso(now)[11:23]} {self._role:8} {name:15} {words}".rstrip()
+            self._write(line + "\n")
 
     def _write(self, line: str) -> None:
         try:

@@ -17,6 +17,7 @@ from msgin5g_server.courier import Courier
 from msgin5g_server.message_store import Body, MessageStore
 from msgin5g_server.packing import Packer
 from msgin5g_server.routes import RouteError, Routes
+from msgin5g_server.steps import Steps
 
 _REPORT_RANK = 1
 _PRIORITIES = (n.HIGH, n.NORMAL, n.LOW)
@@ -47,12 +48,14 @@ class Applications:
         store: MessageStore,
         packer: Packer,
         counters: Counter[str],
+        steps: Steps,
     ) -> None:
         self._office = office
         self._routes = routes
         self._store = store
         self._packer = packer
         self._counters = counters
+        self._steps = steps
 
     def inbox(self, application: str, after: int) -> list[tuple[int, int, bytes]] | None:
         """Return [(id, milliseconds, payload), ...] since `after`, None for no application."""
@@ -98,6 +101,7 @@ class Applications:
             raise RouteError(gaps.CAUSE_CONGESTION)
         body = self._store.new_body(application, "", b"", self._packer.whole(message), message)
         self._counters["messages: application"] += 1
+        self._steps.received(message, application)
         self._office.deliver(body, recipients, now)
         identity: str = message.message_id
         self._store.note_seen(application, identity, 0, message.report)
@@ -112,6 +116,7 @@ class Applications:
         """Give a message or report to an application, and its sender the report it asks for."""
         self.tell(application, self._packer.whole(message), now)
         self._counters["delivered"] += 1
+        self._steps.handed_over(message, application)
         for one in message.entries or [message]:
             if message.msg_type != n.MSG or not one.report:
                 continue

@@ -130,11 +130,13 @@ class CoapServer:
         self._flush_soon()
         return done
 
-    async def handle_later(self, payload: bytes, peer: Any) -> tuple[int, bytes]:
+    async def handle_later(
+        self, payload: bytes, peer: Any, token: bytes = b""
+    ) -> tuple[int, bytes]:
         """Handle a request that came through aiocoap; the result is durable."""
         try:
             answer: tuple[int, bytes] = await self.durably(
-                lambda now: self._handle(payload, peer, now)
+                lambda now: self._handle(payload, peer, now, token)
             )
         except StoreError:
             return coap.UNAVAILABLE, _UNAVAILABLE
@@ -308,7 +310,9 @@ class _Entry(resource.Resource):  # type: ignore[misc]
         self._server = server
 
     async def render_post(self, request: Any) -> Any:
-        code, payload = await self._server.handle_later(request.payload, request.remote.sockaddr)
+        code, payload = await self._server.handle_later(
+            request.payload, request.remote.sockaddr, request.token
+        )
         answer = Message(code=Code(code), payload=payload)
         if code < coap.BAD_REQUEST:
             answer.opt.content_format = coap.JSON_FORMAT

@@ -8,6 +8,12 @@ from msgin5g import gaps
 from msgin5g.configuration import MAX_UE_ID_BYTES
 from msgin5g.limits import MAX_PAYLOAD_BYTES, MAX_SECONDS
 from msgin5g_host.config import Key, Table, check_uri, parse_address
+from msgin5g_host.http_access import (
+    check_address_or_none,
+    check_token,
+    check_token_or_none,
+    http_keys,
+)
 from msgin5g_server.outside import BMG, L3G, N3G
 from msgin5g_server.registry import MAX_REGISTRATIONS
 from msgin5g_server.ue_ids import RANDOM
@@ -31,11 +37,6 @@ def _segment_bytes(value: int) -> None:
 
 def _host(value: str) -> None:
     ipaddress.ip_address(value)
-
-
-def _address_or_empty(value: str) -> None:
-    if value:
-        parse_address(value)
 
 
 def _url(value: str) -> None:
@@ -90,35 +91,19 @@ def _seconds(value: int) -> None:
         raise ValueError(f"a number from 0 to {MAX_SECONDS} is wanted, not {value!r}")
 
 
-def _token(value: str) -> None:
-    """RFC 6750; short ones are guessed."""
-    if not _TOKEN.match(value):
-        raise ValueError(
-            f"a bearer token has {MIN_TOKEN} to 255 letters, digits or -._~+/=; "
-            "make one with: openssl rand -hex 24"
-        )
-
-
-def _token_or_none(value: str) -> None:
-    if value:
-        _token(value)
-
-
 def _gateway_kind(value: str) -> None:
     if value not in (L3G, N3G, BMG):
         raise ValueError(f"{L3G}, {N3G} or {BMG} is wanted, not {value!r}")
 
 
-MIN_TOKEN = 16
-_TOKEN = re.compile(rf"[A-Za-z0-9._~+/=-]{{{MIN_TOKEN},255}}\Z")
 # The longest message is then well below the most segments that a message may have.
 MIN_SEGMENT_BYTES = 128
 
 
 def _tokens(table: str) -> tuple[Key, Key]:
     return (
-        Key(f"{table}.token", str, None, "bearer token that it shows", _token, secret=True),
-        Key(f"{table}.our_token", str, None, "bearer token it is shown", _token, secret=True),
+        Key(f"{table}.token", str, None, "bearer token that it shows", check_token, secret=True),
+        Key(f"{table}.our_token", str, None, "bearer token it is shown", check_token, secret=True),
     )
 
 
@@ -128,8 +113,8 @@ KEYS = (
         "server.http",
         str,
         "127.0.0.1:8080",
-        "HTTP address of TS 29.538, /ues, /health and /metrics; empty for none",
-        _address_or_empty,
+        "HTTP address of the page, TS 29.538, /ues and /metrics; empty for none",
+        check_address_or_none,
     ),
     Key("server.data", str, "msgin5g-server-data", "folder of the registry"),
     Key("server.service_id", str, gaps.SERVICE_ID, "MSGin5G service identifier", check_uri),
@@ -193,14 +178,14 @@ KEYS = (
     ),
     Key("server.open", bool, False, "let any UE Service ID register (lab mode)"),
     Key("server.log_messages", bool, False, "log every protocol message"),
-    Key("http.tls_cert", str, "", "file with the certificate chain (PEM); empty for no TLS"),
-    Key("http.tls_key", str, "", "file with the private key (PEM)"),
+    *http_keys("the operator's bearer token"),
     Key("http.ca", str, "", "file of CAs for callbacks and peers (PEM); empty for the system's"),
-    Key("http.token", str, "", "the operator's bearer token", _token_or_none, secret=True),
     Key("http.deadline_s", float, 10.0, "longest that a callback or peer may take", _above_zero),
     Key("network.exposure", str, "", "apiRoot of SCEF or NEF (T8); empty for none", _url_or_none),
     Key("network.scs_as_id", str, "msgin5g", "what this server is called there", _path_segment),
-    Key("network.token", str, "", "bearer token that it is shown", _token_or_none, secret=True),
+    Key(
+        "network.token", str, "", "bearer token that it is shown", check_token_or_none, secret=True
+    ),
     Key("network.notify_at", str, "http://127.0.0.1:8080", "where it reaches this server", _url),
     Key("network.trigger_s", int, 300, "seconds that a trigger is valid; 0 for none", _seconds),
     Key("network.monitor", bool, True, "have UEs monitored that do not answer"),
@@ -219,6 +204,14 @@ TABLES = (
                 None,
                 "largest payload that it takes in one piece, 640 if not given",
                 _segment_bytes,
+            ),
+            Key(
+                "ue.report_token",
+                str,
+                None,
+                "bearer token by which a gateway reports what it sees",
+                check_token,
+                secret=True,
             ),
         ),
         "ue_service_id",

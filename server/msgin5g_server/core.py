@@ -23,6 +23,7 @@ from msgin5g.registration import (
 from msgin5g_host.config import Settings
 from msgin5g_host.folder import StoreError
 from msgin5g_host.log import EventLog
+from msgin5g_host.traces import of_token
 from msgin5g_server.accounts import Accounts
 from msgin5g_server.configuration_api import ConfigurationApi
 from msgin5g_server.group_api import GroupApi
@@ -52,6 +53,8 @@ class ServerCore:
         self._lines_second = 0
         self._lines_suppressed = 0
         self._staged_notes: list[tuple[str, dict[str, Any]]] = []
+        # Of the request that is handled: lines of its registration are found by it.
+        self._token = b""
         self._store = MessageStore(settings["server.data"])
         self.messages = MessageCore(
             settings, registry, self.accounts, self._store, log, self.counters
@@ -79,6 +82,7 @@ class ServerCore:
         source: "host:port" of the sender. A malformed payload gets 4.00 with a text that names
         the key; a refused UE gets 2.04 with `result` false and a cause.
         """
+        self._token = token
         try:
             if b'"oriAddr"' not in payload or any(one in payload for one in _MESSAGE_SIGNS):
                 # Cheaper than reading everything twice; what is no message comes back.
@@ -100,7 +104,7 @@ class ServerCore:
         except BadMessage as problem:
             return self._malformed(problem, payload, source, now)
         if self._log.messages:
-            self._log_messages(request, source, code, answer)
+            self._log_messages(request, source, token, code, answer)
         return code, answer
 
     def commit(self) -> None:
@@ -130,8 +134,20 @@ class ServerCore:
     def expire(self, now: int) -> None:
         """End the registrations whose time is over; staged like all else."""
         self._turn(now // 1000)
+        self._token = b""
         for ue, row in self.registry.expire(now):
             self._expired(ue, row, now)
+
+    def deregister(self, ue: str, now: int) -> bool:
+        """The operator ends a registration; tells whether there was one. Staged like all else.
+
+        The UE is not told: it, or its gateway, may register again.
+        """
+        self._token = b""
+        if self._current(ue, now) is None:
+            return False
+        self._leave(ue, now, by="the operator")
+        return True
 
     def _bulk(self, request: Request, source: str, now: int) -> tuple[int, bytes]:
         claimed = request.ue_service_id
@@ -182,10 +198,10 @@ class ServerCore:
         answer = reg_answer(ue, True, self._lifetime_s)
         if before is None:
             self.counters["registered"] += 1
-            self._note(now, "registered", ue=ue, via=via or None, peer=source)
+            self._note(now, "registered", ue=ue, via=via or None, peer=source, what=n.REG)
             return coap.CREATED, answer
         self.counters["refreshed"] += 1
-        self._note(now, "refreshed", ue=ue, via=via or None, peer=source)
+        self._note(now, "refreshed", ue=ue, via=via or None, peer=source, what=n.REG)
         return coap.CHANGED, answer
 
     def _deregister(
@@ -197,12 +213,15 @@ class ServerCore:
             cause = gaps.CAUSE_NOT_REGISTERED
         if cause:
             return self._refusal(request, cause, source, now)
+        self._leave(ue, now, peer=source, what=n.DEREG)
+        return dereg_answer(ue, True)
+
+    def _leave(self, ue: str, now: int, **fields: Any) -> None:
         self.registry.remove(ue)
         self.accounts.ended(ue)
         self.messages.deregistered(ue)
         self.counters["deregistered"] += 1
-        self._note(now, "deregistered", ue=ue, peer=source)
-        return dereg_answer(ue, True)
+        self._note(now, "deregistered", ue=ue, **fields)
 
     def _current(self, ue: str, now: int) -> Registration | None:
         """Return the registration of a UE; one that ended and was not noticed yet ends now."""
@@ -240,6 +259,8 @@ class ServerCore:
         self._turn(now // 1000)
         if self._lines_left:
             self._lines_left -= 1
+            if self._token:
+                fields["trace"] = of_token(self._token)
             self._staged_notes.append((event, fields))
         else:
             self._lines_suppressed += 1
@@ -253,9 +274,11 @@ class ServerCore:
             self._lines_left = _LOG_LINES_PER_S
             self._lines_suppressed = 0
 
-    def _log_messages(self, request: Request, source: str, code: int, answer: bytes) -> None:
+    def _log_messages(
+        self, request: Request, source: str, token: bytes, code: int, answer: bytes
+    ) -> None:
         detail = None if request.entries is None else f"entries: {len(request.entries)}"
-        fields = {"peer": source, "ue": request.ue_service_id}
+        fields = {"peer": source, "ue": request.ue_service_id, "trace": of_token(token)}
         self._log.message("rx", "MSGin5G-1", request.msg_type, detail=detail, **fields)
         self._log.message(
             "tx", "MSGin5G-1", coap.code_text(code), detail=answer.decode()[:200], **fields

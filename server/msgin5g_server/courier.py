@@ -183,6 +183,15 @@ class Courier:
         box = self._boxes.get(recipient)
         return len(box) if box else 0
 
+    def stored(self) -> int:
+        """Return how much waits for all of them."""
+        return len(self._store)
+
+    def is_unreachable(self, recipient: str) -> bool:
+        """Tell whether the last attempt to reach a recipient failed."""
+        box = self._boxes.get(recipient)
+        return box is not None and (box.asleep or box.failures > 0)
+
     def next_deadline(self) -> int | None:
         """Return when `poll` is due, or None."""
         if self._ready:

@@ -8,6 +8,7 @@ from msgin5g_server.network import Network
 from msgin5g_server.packing import Packer
 from msgin5g_server.responses import Responses
 from msgin5g_server.routes import Routes
+from msgin5g_server.steps import Steps
 
 
 class DeliveryRules:
@@ -20,12 +21,14 @@ class DeliveryRules:
         responses: Responses,
         network: Network,
         log: EventLog,
+        steps: Steps,
     ) -> None:
         self._routes = routes
         self._packer = packer
         self._responses = responses
         self._network = network
         self._log = log
+        self._steps = steps
 
     def route(self, recipient: str, now: int) -> str | None:
         """Return where a recipient is reached."""
@@ -49,6 +52,7 @@ class DeliveryRules:
 
     def deferred(self, delivery: Delivery) -> None:
         """Tell the originator that its message waits (6.4.1.2.2 d)."""
+        self._steps.deferred(delivery)
         if delivery.body.message.msg_type == n.MSG:
             self._responses.tell(delivery.body, delivery.recipient, n.STORED, None)
 
@@ -62,6 +66,8 @@ class DeliveryRules:
             recipient=delivery.recipient,
             message=message.message_id,
             cause=cause,
+            trace=message.message_id,
+            ue=delivery.recipient,
         )
         if message.msg_type == n.MSG:
             self._responses.tell(body, delivery.recipient, n.FAILURE, cause)

@@ -8,14 +8,17 @@ from itertools import islice
 from aiohttp import web
 
 from msgin5g_host.clock import Clock, iso
+from msgin5g_host.http_access import server_tls
+from msgin5g_host.journal import Journal
 from msgin5g_server.core import ServerCore
-from msgin5g_server.http_access import Access, server_tls
+from msgin5g_server.http_access import Access
 from msgin5g_server.http_messages import Durably, HttpMessages
 from msgin5g_server.network_http import NetworkNotifications
 from msgin5g_server.northbound import Northbound
 from msgin5g_server.openapi import Description
 from msgin5g_server.problems import MAX_BODY_BYTES, as_problems
 from msgin5g_server.registry import Registration
+from msgin5g_server.view import ServerViewHttp
 
 _DEFAULT_LIMIT = 1000
 _MAX_LIMIT = 10_000
@@ -28,7 +31,7 @@ _METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
 class HttpServer:
-    """Serve the APIs of TS 29.538, /ues, /messages, /health and /metrics.
+    """Serve the operator's page, the APIs of TS 29.538, /ues, /messages, /health and /metrics.
 
     `address` is the bound (host, port), `scheme` http or https. Raises ConfigError.
     """
@@ -39,6 +42,7 @@ class HttpServer:
         clock: Clock,
         coap_counters: Callable[[], Mapping[str, int]],
         durably: Durably,
+        journal: Journal,
     ) -> None:
         self._core = core
         self._clock = clock
@@ -52,6 +56,10 @@ class HttpServer:
         Northbound(core, durably, self._access).add_routes(app)
         NetworkNotifications(core.messages.network, durably).add_routes(app)
         Description().add_routes(app)
+        watched = (core, journal, clock, coap_counters, durably, self._access)
+        pages = ServerViewHttp(*watched)
+        pages.add_routes(app)
+        self._view = pages.view
         app.router.add_get("/health", self._health)
         app.router.add_get("/metrics", self._metrics)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
@@ -62,9 +70,11 @@ class HttpServer:
         await self._runner.setup()
         await web.TCPSite(self._runner, host, port, ssl_context=self._tls).start()
         self.address = self._runner.addresses[0][:2]
+        self._view.start()
 
     async def close(self) -> None:
         """Stop serving."""
+        self._view.close()
         await self._runner.cleanup()
 
     async def _ues(self, request: web.Request) -> web.Response:

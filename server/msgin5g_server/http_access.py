@@ -4,23 +4,23 @@ An application, a message gateway or a peer without a token in the configuration
 word: this is for one machine, and refused on any other address.
 """
 
-import hashlib
-import ipaddress
 import ssl
 from typing import NamedTuple
 
 from aiohttp import web
 
 from msgin5g import names as n
-from msgin5g_host.config import ConfigError, Settings, parse_address
+from msgin5g_host.config import ConfigError, Settings
+from msgin5g_host.http_access import check_open, reason, server_tls, token_digest
 from msgin5g_server.outside import SERVER
 from msgin5g_server.problems import Problem
 
-OPERATOR, ANYBODY = "operator", "anybody"
+OPERATOR, ANYBODY, REPORTER = "operator", "anybody", "reporter"
 
 
 class Caller(NamedTuple):
-    """Who sent a request. kind: AS, L3G, N3G, BMG, SERVER, OPERATOR or ANYBODY; name: its id."""
+    """Who sent a request. kind: AS, L3G, N3G, BMG, SERVER, REPORTER (a gateway that tells what it
+    sees), OPERATOR or ANYBODY; name: its id."""
 
     kind: str
     name: str
@@ -36,16 +36,15 @@ class Access:
         operator = settings["http.token"]
         self.is_guarded = bool(operator)
         if operator:
-            self._callers[_digest(operator)] = Caller(OPERATOR, "")
+            self._callers[token_digest(operator)] = Caller(OPERATOR, "")
+        for row in settings.rows["ue"]:
+            if row.get("report_token"):
+                self._add(row["report_token"], Caller(REPORTER, row["ue_service_id"]))
         for kind, name, token in _entities(settings):
             self._kinds[name] = kind
             if token:
                 self._with_token.add(name)
-                if self._callers.setdefault(_digest(token), Caller(kind, name)).name != name:
-                    raise ConfigError(
-                        f"the token of {name!r} is another's as well; make one for each with: "
-                        "openssl rand -hex 24"
-                    )
+                self._add(token, Caller(kind, name))
 
     def caller(self, request: web.Request) -> Caller:
         """Return who sent a request. Raises Problem (401) for a token that is nobody's."""
@@ -54,7 +53,7 @@ class Access:
             return Caller(ANYBODY, "")
         scheme, _, token = given.partition(" ")
         # Looked up by its digest: how long it takes says nothing of the tokens.
-        found = self._callers.get(_digest(token.strip()))
+        found = self._callers.get(token_digest(token.strip()))
         if scheme.lower() != "bearer" or found is None:
             raise unauthorized("this bearer token is not known")
         return found
@@ -72,8 +71,26 @@ class Access:
         if caller.kind == ANYBODY:
             if self.is_guarded or name in self._with_token:
                 raise unauthorized(f"the bearer token of {name} is wanted")
-        elif caller.name != name:
+        elif caller.name != name or caller.kind == REPORTER:
             raise Problem(403, f"the bearer token is that of {caller.name}, not of {name}")
+
+    def need_reporter(self, request: web.Request) -> str | None:
+        """Let pass who may report what it sees. Returns the gateway that it is, None for any.
+
+        Raises Problem.
+        """
+        caller = self.caller(request)
+        if caller.kind == REPORTER:
+            return caller.name
+        self.need_operator(request)
+        return None
+
+    def _add(self, token: str, caller: Caller) -> None:
+        if self._callers.setdefault(token_digest(token), caller) != caller:
+            raise ConfigError(
+                f"the token of {caller.name!r} is another's as well; make one for each with: "
+                "openssl rand -hex 24"
+            )
 
     def kind_of(self, name: str) -> str:
         """Return the kind of an application, a gateway or a peer, or ""."""
@@ -85,33 +102,13 @@ def unauthorized(detail: str) -> Problem:
     return Problem(401, detail, headers={"WWW-Authenticate": 'Bearer realm="msgin5g"'})
 
 
-def server_tls(settings: Settings) -> ssl.SSLContext | None:
-    """Return the context of the Server's own TLS, or None. Raises ConfigError."""
-    cert, key = settings["http.tls_cert"], settings["http.tls_key"]
-    if not cert and not key:
-        return None
-    if not cert or not key:
-        raise ConfigError("http.tls_cert and http.tls_key go together: give both or none")
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    try:
-        # A key with a passphrase would ask for it at the terminal.
-        context.load_cert_chain(cert, key, password="")
-    except (OSError, ValueError) as problem:
-        raise ConfigError(
-            f"http.tls_cert {cert} and http.tls_key {key}: {_reason(problem)}; two PEM files are "
-            "wanted, the chain and its key without a passphrase"
-        ) from None
-    return context
-
-
 def client_tls(settings: Settings) -> ssl.SSLContext:
     """Return the context of calls to others. Raises ConfigError."""
     ca = settings["http.ca"]
     try:
         return ssl.create_default_context(cafile=ca or None)
     except OSError as problem:
-        raise ConfigError(f"http.ca {ca}: {_reason(problem)}; a PEM file is wanted") from None
+        raise ConfigError(f"http.ca {ca}: {reason(problem)}; a PEM file is wanted") from None
 
 
 def check_access(settings: Settings) -> None:
@@ -122,22 +119,8 @@ def check_access(settings: Settings) -> None:
     Access(settings)
     server_tls(settings)
     client_tls(settings)
-    where = settings["server.http"]
-    if not where or _is_loopback(parse_address(where)[0]):
-        return
-    missing = []
-    if not settings["http.tls_cert"] or not settings["http.tls_key"]:
-        missing.append("http.tls_cert and http.tls_key")
-    if not settings["http.token"]:
-        missing.append("http.token")
     bare = [name for _, name, token in _entities(settings) if not token]
-    if bare:
-        missing.append("a token for " + ", ".join(bare[:3]) + (", …" if bare[3:] else ""))
-    if missing:
-        raise ConfigError(
-            f"server.http {where} is open to others: set {'; '.join(missing)} (openssl rand "
-            "-hex 24 makes a token), or bind 127.0.0.1:8080"
-        )
+    check_open(settings, "server.http", bare)
 
 
 def _entities(settings: Settings) -> list[tuple[str, str, str | None]]:
@@ -150,20 +133,3 @@ def _entities(settings: Settings) -> list[tuple[str, str, str | None]]:
     ]
     found += [(SERVER, row["server_id"], row.get("token")) for row in rows.get("peer", ())]
     return found
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
-def _digest(token: str) -> bytes:
-    return hashlib.sha256(token.encode("utf-8", "surrogateescape")).digest()
-
-
-def _reason(problem: OSError | ValueError) -> str:
-    return getattr(problem, "strerror", None) or str(problem)

@@ -17,6 +17,7 @@ from msgin5g_host.config import (
     parse_address,
 )
 from msgin5g_host.folder import StoreError
+from msgin5g_host.journal import Journal
 from msgin5g_host.log import EventLog
 from msgin5g_server.calls import Calls
 from msgin5g_server.coap import CoapServer
@@ -66,7 +67,12 @@ def run(args: argparse.Namespace) -> int:
 
 async def _serve(settings: Settings, as_json: bool, stop: asyncio.Event) -> None:
     clock = Clock()
-    log = EventLog("server", as_json, messages=settings["server.log_messages"], clock=clock)
+    journal = Journal()
+    log = EventLog(
+        *("server", as_json, None, settings["server.log_messages"], clock),
+        at="server",
+        journal=journal if settings["server.http"] else None,
+    )
     registry = Registry(settings["server.data"], settings["server.max_registrations"])
     core = ServerCore(settings, registry, log)
     coap = http = calls = None
@@ -78,7 +84,7 @@ async def _serve(settings: Settings, as_json: bool, stop: asyncio.Event) -> None
         coap.on_calls, coap.on_asks = calls.start, asks.start
         where = settings["server.http"]
         if where:
-            http = HttpServer(core, clock, lambda: coap.endpoint.counters, coap.durably)
+            http = HttpServer(core, clock, lambda: coap.endpoint.counters, coap.durably, journal)
             await http.start(*parse_address(where))
         log.event(
             "ready",

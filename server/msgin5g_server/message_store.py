@@ -86,10 +86,14 @@ class Body:
 class Delivery:
     """A message for one recipient. rank: 0 first; store: whether it waits for its recipient.
 
-    is_last: this is the attempt at its expiration.
+    is_last: this is the attempt at its expiration; since_ms: when it was taken, 0 if that was
+    before a restart.
     """
 
-    __slots__ = ("id", "body", "recipient", "rank", "store", "expires_ms", "is_last", "is_done")
+    __slots__ = (
+        *("id", "body", "recipient", "rank", "store", "expires_ms", "is_last", "is_done"),
+        "since_ms",
+    )
 
     def __init__(
         self, id: int, body: Body, recipient: str, rank: int, store: bool, expires_ms: int
@@ -102,6 +106,7 @@ class Delivery:
         self.expires_ms = expires_ms
         self.is_last = False
         self.is_done = False
+        self.since_ms = 0
 
 
 class MessageStore:

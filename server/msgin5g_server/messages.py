@@ -10,12 +10,7 @@ from msgin5g import coap, gaps
 from msgin5g import names as n
 from msgin5g.errors import BadMessage
 from msgin5g.limits import MAX_MESSAGE_BYTES
-from msgin5g.message import (
-    Message,
-    parse_message,
-    segconfir,
-    segrec,
-)
+from msgin5g.message import Message, parse_message, segconfir, segrec
 from msgin5g_host.config import Settings
 from msgin5g_host.log import EventLog
 from msgin5g_server import availability
@@ -33,6 +28,7 @@ from msgin5g_server.packing import Packer, apart
 from msgin5g_server.registry import Registry
 from msgin5g_server.responses import Responses
 from msgin5g_server.routes import RouteError, Routes
+from msgin5g_server.steps import Steps
 from msgin5g_server.topics import Topics
 
 _RANK = {n.HIGH: 0, n.NORMAL: 1, n.LOW: 2}
@@ -69,15 +65,20 @@ class MessageCore:
         self.routes = Routes(settings, registry, self.outside, self.topics, self.groups)
         self.origins = Origins(registry, accounts, self.routes, store)
         self._packer = Packer(settings, self.routes)
-        self.applications = Applications(self, self.routes, store, self._packer, counters)
+        self.steps = Steps(self.routes, log)
+        self.applications = Applications(
+            *(self, self.routes, store, self._packer, counters, self.steps)
+        )
         wait_ms = int(settings["server.segment_wait_s"] * 1000)
         self._collector = Collector(store, wait_ms, self.retention_ms)
         self.responses = Responses(
             *(self, self.routes, store, self._packer, self.applications),
-            *(self._service_id, counters),
+            *(self._service_id, counters, self.steps),
         )
         self.network = Network(settings, store, counters, log)
-        rules = DeliveryRules(self.routes, self._packer, self.responses, self.network, log)
+        rules = DeliveryRules(
+            *(self.routes, self._packer, self.responses, self.network, log, self.steps)
+        )
         self.courier = Courier(store, rules, counters)
         self.topics.left = self.courier.withdraw
         self.network.reachable = self.courier.wake
@@ -98,12 +99,20 @@ class MessageCore:
             raise BadMessage(n.MSG_IDEN, "not this service")
         kind = message.msg_type
         self._counters["messages: " + kind] += 1
-        if kind == n.MSG or kind == n.IMDN:
-            cause = self.origins.refuse(message, source, now)
-            return self._on_any(message, payload, source, token, cause, now)
-        if kind == n.SEGREC or kind == n.SEGCONFIR:
-            return self._on_control(message, payload, source, token, now)
-        raise BadMessage(n.MSG_TYPE, f"a server takes no {kind}")
+        self.steps.received(message, source)
+        try:
+            if kind == n.MSG or kind == n.IMDN:
+                cause = self.origins.refuse(message, source, now)
+                answer = self._on_any(message, payload, source, token, cause, now)
+            elif kind == n.SEGREC or kind == n.SEGCONFIR:
+                answer = self._on_control(message, payload, source, token, now)
+            else:
+                raise BadMessage(n.MSG_TYPE, f"a server takes no {kind}")
+        except BadMessage as problem:
+            self.steps.refused(message, source, str(problem))
+            raise
+        self.steps.replied(message, source, answer[0])
+        return answer
 
     def submit(self, message: Message, source: str, cause: str | None, now: int) -> bool:
         """Take MSG or IMDN that came over HTTP; False if there is no room for it.
@@ -113,6 +122,7 @@ class MessageCore:
         """
         self.responses.now = now
         self._counters["messages: http"] += 1
+        self.steps.received(message, source)
         payload = self._packer.whole(message)
         code, _ = self._on_any(message, payload, source, b"", cause, now)
         return code != coap.UNAVAILABLE
@@ -136,6 +146,7 @@ class MessageCore:
     def answered(self, attempt: Attempt, code: int, text: str, now: int) -> None:
         """A recipient answered a POST of `take`."""
         self.responses.now = now
+        self.steps.answered(attempt, code, text, now)
         self.courier.answered(attempt, code, text, now)
 
     def stored_there(self, attempt: Attempt, now: int) -> None:
@@ -146,6 +157,7 @@ class MessageCore:
     def failed(self, attempt: Attempt, reason: str, now: int) -> None:
         """Nobody answered a POST of `take`."""
         self.responses.now = now
+        self.steps.unanswered(attempt, reason)
         self.courier.failed(attempt, reason, now)
         self.topics.unheard(attempt, reason, now)
 
@@ -162,9 +174,11 @@ class MessageCore:
             origin, set_id = found.key
             if what == "missing":
                 self._counters["segment_recoveries"] += 1
+                self.steps.control(n.SEGREC, origin, set_id)
                 self._post(origin, segrec(self._service_id, set_id, ranges))
                 continue
             self._counters["sets_given_up"] += 1
+            self.steps.control(n.SEGCONFIR, origin, set_id)
             self._post(origin, segconfir(self._service_id, set_id, False))
             for part in parts[:1]:
                 body = self._store.new_body(origin, *part)
@@ -176,9 +190,11 @@ class MessageCore:
     def commit(self) -> None:
         """Make what was staged durable. Raises StoreError; then call `rollback`."""
         self._store.commit()
+        self.steps.commit()
 
     def rollback(self) -> None:
         """Start again from the disk. Raises StoreError if it cannot be read."""
+        self.steps.rollback()
         self._store.rollback()
         self.outside.start()
         self.topics.start()
@@ -196,6 +212,7 @@ class MessageCore:
         """Return the POSTs and notifications of this batch; call `commit` first."""
         out, self._out = self._out, []
         for attempt, payload in self.courier.out:
+            self.steps.sent(attempt)
             if "://" in attempt.peer:
                 self._calls.append(attempt)
             else:
@@ -240,7 +257,7 @@ class MessageCore:
                 cause = str(problem)
         if cause is not None:
             self._counters["rejected: " + cause] += 1
-            self._log.event("rejected", what=n.MSG, origin=origin, cause=cause, peer=source)
+            self.steps.rejected(message, source, cause)
             there = message.destination[1]
             self.responses.respond(source, token, message, there, n.FAILURE, cause)
             return coap.CHANGED, b""
@@ -355,11 +372,13 @@ class MessageCore:
         if store and availability.opts_out(self.routes.profile(recipient)):
             store = False
         delivery = self._store.put_delivery(body, recipient, rank, store, expires)
+        delivery.since_ms = now
         if self.courier.is_full(recipient):
             self._store.drop_delivery(delivery)
             self._counters["discarded: " + gaps.CAUSE_CONGESTION] += 1
             self._rules.discarded(delivery, gaps.CAUSE_CONGESTION)
             return
+        self.steps.stored(delivery)
         self.courier.take(delivery, now)
 
     def post(self, where: str, payload: bytes, token: bytes) -> None:

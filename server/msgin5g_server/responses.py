@@ -9,6 +9,7 @@ from msgin5g_server.applications import Applications
 from msgin5g_server.message_store import Body, MessageStore
 from msgin5g_server.packing import Packer
 from msgin5g_server.routes import Routes
+from msgin5g_server.steps import Steps
 
 MAX_TOLD = 10_000
 _RANK = 1
@@ -43,6 +44,7 @@ class Responses:
         applications: Applications,
         service_id: str,
         counters: Counter[str],
+        steps: Steps,
     ) -> None:
         self._office = office
         self._routes = routes
@@ -51,6 +53,7 @@ class Responses:
         self._applications = applications
         self._service_id = service_id
         self._counters = counters
+        self._steps = steps
         self._told: OrderedDict[tuple[str, str], Told] = OrderedDict()
         self._listening: set[tuple[str, str]] = set()
         self.now = 0
@@ -98,6 +101,7 @@ class Responses:
             if status == n.FAILURE and message.report:
                 self._report(message, recipient, cause)
             return
+        self._steps.told(message, where, status, cause)
         payload = msgresp(self._service_id, origin, message.message_id, status, cause)
         if origin[0] != n.AS:
             # It answers an earlier request: same Token (6.1 b).

@@ -14,6 +14,8 @@ from msgin5g_server.topics import Topics
 
 # What the firmware takes unless its configuration says more: a JSON message of it fits any link.
 DEFAULT_SEGMENT_BYTES = 640
+# The operator's page writes to UEs as this Application Server; their answers are in its inbox.
+OPERATOR_ID = "urn:msgin5g:operator"
 
 
 class RouteError(Exception):
@@ -74,10 +76,13 @@ class Routes:
 
     def is_application(self, service_id: str) -> bool:
         """Tell whether a Service ID is that of an Application Server."""
-        return service_id in self.applications or self._outside.registered(service_id) is not None
+        known = service_id in self.applications or service_id == OPERATOR_ID
+        return known or self._outside.registered(service_id) is not None
 
     def refuse_as(self, service_id: str) -> str | None:
         """Return why somebody may not register as an AS of that Service ID, or None."""
+        if service_id == OPERATOR_ID:
+            return "this is the operator's page"
         if service_id in self.applications:
             return None
         if service_id in self._accounts or service_id in self._registry:

@@ -11,6 +11,7 @@ from aiohttp import web
 
 from msgin5g import message, registration
 from msgin5g_host.clock import Clock
+from msgin5g_host.journal import Journal
 from msgin5g_host.log import EventLog
 from msgin5g_server.calls import Calls
 from msgin5g_server.coap import CoapServer
@@ -90,11 +91,12 @@ class Site:
 
     async def __aenter__(self):
         self._stream = io.StringIO()
-        log = EventLog("server", True, self._stream)
+        self.journal = Journal()
+        log = EventLog("server", True, self._stream, at="server", journal=self.journal)
         self.registry = Registry(self.settings["server.data"])
         self.core = ServerCore(self.settings, self.registry, log)
         self.coap = CoapServer("127.0.0.1", 0, self.core, Clock(), log)
-        self.http = HttpServer(self.core, Clock(), dict, self.coap.durably)
+        self.http = HttpServer(self.core, Clock(), dict, self.coap.durably, self.journal)
         tls = client_tls(self.settings)
         deadline_s = self.settings["http.deadline_s"]
         self.calls = Calls(self.core.messages, self.coap.durably, tls, deadline_s, log)

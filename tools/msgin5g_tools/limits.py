@@ -17,6 +17,18 @@ from msgin5g_gateway.sets import MAX_RECEIVED_SETS, MAX_SENT_SETS
 from msgin5g_gateway.throttle import MAX_GUESSERS
 from msgin5g_gateway.topics import MAX_ASKING, MAX_OBSERVATIONS
 from msgin5g_gateway.uplink import MAX_RELAYS, MAX_RELAYS_OF_ONE
+from msgin5g_host.journal import (
+    MAX_ENTRIES,
+    MAX_FOLLOWED,
+    MAX_FOLLOWERS,
+    MAX_GONE_UES,
+    MAX_JOINED,
+    MAX_SEEN_UES,
+    MAX_TRACED_SETS,
+    MAX_TRACES,
+)
+from msgin5g_host.rates import MAX_SAMPLES
+from msgin5g_host.reporting import MAX_REPORT_BYTES, MAX_REPORT_ENTRIES, MAX_REPORTS
 from msgin5g_server.blockwise import MAX_TRANSFER_BYTES, MAX_TRANSFERS
 from msgin5g_server.calls import MAX_ANSWER_BYTES
 from msgin5g_server.coap import MAX_DATAGRAM_BYTES
@@ -38,6 +50,22 @@ from ue.link_udp import MAX_DATAGRAM_BYTES as MAX_UE_DATAGRAM_BYTES
 from ue.messaging import MAX_CONTROLS
 from ue.messaging import SENT_SETS as UE_SENT_SETS
 from ue.postman import MAX_SEEN as UE_MAX_SEEN
+
+# What the page shows, at server and gateway.
+_VIEW = [
+    ("view MAX_ENTRIES", MAX_ENTRIES, "entries for the page", "the oldest goes"),
+    ("view MAX_TRACES", MAX_TRACES, "traces they make up", "the oldest goes"),
+    ("view MAX_JOINED", MAX_JOINED, "bulk requests of a trace", "no more are shown"),
+    ("view MAX_TRACED_SETS", MAX_TRACED_SETS, "segment sets known", "the oldest goes"),
+    ("view MAX_SEEN_UES", MAX_SEEN_UES, "UEs with a last message", "the longest silent goes"),
+    ("view MAX_GONE_UES", MAX_GONE_UES, "UEs that left lately", "the oldest goes"),
+    ("view MAX_FOLLOWERS", MAX_FOLLOWERS, "pages open at once", "answered 503"),
+    ("view MAX_FOLLOWED", MAX_FOLLOWED, "entries a page has not read", "the oldest goes, told"),
+    ("view MAX_SAMPLES", MAX_SAMPLES, "samples of the rates", "the oldest goes"),
+    ("view MAX_REPORTS", MAX_REPORTS, "entries to report", "the oldest goes, counted"),
+    ("view MAX_REPORT_ENTRIES", MAX_REPORT_ENTRIES, "entries of a report", "answered 413"),
+    ("view MAX_REPORT_BYTES", MAX_REPORT_BYTES, "bytes of a report", "answered 413"),
+]
 
 
 def rows() -> list[tuple[str, int, str, str]]:
@@ -145,4 +173,5 @@ def rows() -> list[tuple[str, int, str, str]]:
         ("server MAX_ASSIGNED", MAX_ASSIGNED, "UE Service IDs assigned", "answered 5.03"),
         ("server MAX_TOLD", MAX_TOLD, "messages told of", "the sender may be told twice"),
         ("server.max_registrations", registrations, "UEs registered", "refused: congestion"),
+        *_VIEW,
     ]
