@@ -17,10 +17,12 @@ _MIN_BUDGET_BYTES = 512
 _DEFAULTS = (
     # `client` (MSGin5G-6), `l3` or `coap` (a device without an MSGin5G Client, MSGin5G-5)
     ("mode", CLIENT),
-    # the UE's identity, a URI; a client needs it
+    # the UE's identity, a URI; a client without it asks for it by its `ue_id`
     ("ue_service_id", ""),
     # its MSGin5G UE ID, shown at sign-up if set
     ("ue_id", ""),
+    # `vendor` and `type` (8 digits), told when it asks for its configuration
+    ("ue_info", {}),
     # a device's Application ID, 0 to 65535
     ("application_id", 0),
     # what the gateway knows a device by

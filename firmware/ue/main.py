@@ -16,7 +16,9 @@ async def live(config, board=None):
     board: a `ue.startup.Board`, which may end it.
     """
     clock = Clock()
-    name = config["ue_service_id"] or "application:%d" % config["application_id"]
+    name = (
+        config["ue_service_id"] or config["ue_id"] or "application:%d" % config["application_id"]
+    )
     log = Log(name, config["json"], clock)
     ue = ConstrainedUE(config, log.event if board is None else board.listens(log.event), clock)
     log.event("start", {"link": config["link"], "wanted": ue.wanted})

@@ -38,16 +38,22 @@ class Messaging(Postman):
     def __init__(self, core, config, kept, max_bytes):
         super().__init__(core, config, kept)
         self._service = config["service_id"]
-        self._composer = Composer(config, max_bytes - room_bytes(config))
+        self._max_bytes = max_bytes
         self._controls = []
         self._sent_sets = []
         self._joined = ()
         self._exchange = None
-        self._inbox = None
         self._topics = None
         self._kept = kept
         if kept.topics:
             self.topics()
+        self.configured()
+
+    def configured(self):
+        """Take address and segment size from the configuration, for what waits as well."""
+        config = self._config
+        self._composer = Composer(config, self._max_bytes - room_bytes(config))
+        self._inbox = None
         for item in list(self._outbox.items):
             try:
                 self._prepare(item)

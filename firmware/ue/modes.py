@@ -23,8 +23,10 @@ def make_core(config, saved, rng, max_frame_bytes):
         return device
     if config["mode"] == COAP:
         from ue.device_coap import CoapDevice as Core
-    else:
+    elif config["ue_service_id"]:
         from ue.core import UeCore as Core
+    else:
+        from ue.blank import BlankCore as Core
     _preload(config)
     if config["coap"]:
         from ue.coap_micro import MicroEndpoint
@@ -71,6 +73,10 @@ def check(config, max_frame_bytes):
         if wrong:
             return wrong
     if mode == CLIENT:
+        if config["ue_id"] and not config["ue_service_id"]:
+            from ue.blank import check_blank
+
+            return check_blank(config, max_frame_bytes)
         if ":" not in config["ue_service_id"]:
             return "ue_service_id: the UE's URI is wanted, such as urn:example:ue:1"
         from ue.requests import check_size

@@ -21,6 +21,8 @@ class Bench:
     """script: msgType -> (code, payload), a function of the request that returns that, or None
     for silence. lose(direction, data): True loses a datagram, direction "up" or "down"."""
 
+    Core = UeCore
+
     def __init__(self, saved=None, seed=0, **settings):
         rng = random.Random(seed).randrange
         self.config = merge({"ue_service_id": UE, **settings})
@@ -28,7 +30,7 @@ class Bench:
             self.config["ack_timeout_ms"], max_retransmit=self.config["max_retransmit"]
         )
         self.endpoint = Endpoint(rng, params, reuse=True)
-        self.core = UeCore(self.config, self.endpoint, saved or {}, rng)
+        self.core = self.Core(self.config, self.endpoint, saved or {}, rng)
         self.now = 0
         self.got = []
         self.answers = []
@@ -157,4 +159,6 @@ class Bench:
 
 
 def kind_of(message):
+    if message.code == coap.GET:
+        return "GET"
     return json.loads(message.payload)["msgType"]

@@ -26,6 +26,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help=f"the gateway: udp://, serial:// or ble:// (default {_DEFAULT_LINK})",
     )
     parser.add_argument("--ue-service-id", metavar="URI", help="default urn:example:ue:1")
+    parser.add_argument(
+        "--ue-id", metavar="ID", help="MSGin5G UE ID; alone: it asks for its UE Service ID by it"
+    )
     parser.add_argument("--urgent", action="store_true", help="register without bulk handling")
     parser.add_argument("--wait-s", type=int, metavar="S", help="longest wait for a bulk answer")
     parser.add_argument("--state", metavar="FILE", help="keep counters and registration here")
@@ -93,11 +96,13 @@ def _run_firmware(args: argparse.Namespace) -> int:
         except (OSError, ValueError) as problem:
             print(f"msgin5g ue: {args.config}: {problem}", file=sys.stderr)
             return 2
-    settings.setdefault("ue_service_id", "urn:example:ue:1")
+    if not (settings.get("ue_id") or args.ue_id):
+        settings.setdefault("ue_service_id", "urn:example:ue:1")
     settings.setdefault("link", _DEFAULT_LINK)
     for key, value in (
         ("link", args.link),
         ("ue_service_id", args.ue_service_id),
+        ("ue_id", args.ue_id),
         ("wait_s", args.wait_s),
         ("state_file", args.state),
         ("urgent", args.urgent or None),

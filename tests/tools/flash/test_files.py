@@ -12,6 +12,7 @@ from ue.config import merge
 
 MODES = {
     "client": {"mode": "client", "ue_service_id": "urn:example:ue:1"},
+    "blank": {"mode": "client", "ue_id": "urn:example:device:1"},
     "coap": {"mode": "coap", "application_id": 1, "credential": "x"},
     "l3": {"mode": "l3", "application_id": 1, "credential": "x"},
 }
@@ -88,6 +89,14 @@ def test_what_a_configuration_asks_for_comes_with_it():
     ):
         found = names(sources(configuration("client", "udp", **{key: value})))
         assert found == plain | set(modules)
+
+
+def test_only_a_ue_without_a_name_has_what_asks_for_it():
+    plain = names(sources(configuration("client", "udp")))
+    found = names(sources(configuration("blank", "udp")))
+    assert found - plain == {"ue.blank", "msgin5g.awaiting", "msgin5g.configuration"}
+    named = {"ue_id": "urn:example:device:1"}
+    assert names(sources(configuration("client", "udp", **named))) == plain
 
 
 def test_without_a_configuration_every_module_of_the_ue_is_there():

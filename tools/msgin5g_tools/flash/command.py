@@ -49,6 +49,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--ue-service-id", metavar="URI", help="default: from the chip's own number"
     )
     parser.add_argument(
+        "--ue-id", metavar="ID", help="MSGin5G UE ID; alone: it asks for its UE Service ID by it"
+    )
+    parser.add_argument(
         "--config",
         "-c",
         metavar="FILE.json",
@@ -126,7 +129,8 @@ def _given(args: argparse.Namespace) -> dict[str, Any]:
         if not separator:
             raise ConfigError(f"--set {text}: KEY=VALUE is wanted")
         given[key] = _value(key, value)
-    for key, value in (("link", args.link), ("ue_service_id", args.ue_service_id)):
+    for key in ("link", "ue_service_id", "ue_id"):
+        value = getattr(args, key)
         if value is not None:
             given[key] = value
     return given
@@ -154,7 +158,7 @@ def _configuration(
     keys = {**(board.settings() if board else {}), **kept, **given}
     if "link" not in keys:
         raise WrongUse(f"how does this board reach the gateway? Add --link {_LINKS}")
-    if keys.get("mode", "client") == "client":
+    if keys.get("mode", "client") == "client" and not keys.get("ue_id"):
         number = facts.unique_id.hex()[-8:] or "1"
         keys.setdefault("ue_service_id", f"urn:example:ue:{number}")
     try:
@@ -195,9 +199,10 @@ def _install(
     there = install.survey(transport, wanted)
     plan = install.make_plan(there, wanted)
     install.check_room(plan, there, facts.block_bytes, facts.free_blocks)
+    name = keys.get("ue_service_id") or keys.get("ue_id", "")
     report.tell(
         "plan",
-        f"UE {keys.get('ue_service_id', '')} at {keys['link']}: {len(plan.copy)} files to copy, "
+        f"UE {name} at {keys['link']}: {len(plan.copy)} files to copy, "
         f"{plan.kept} are there, {len(plan.remove)} to remove",
         copy=list(plan.copy),
         remove=list(plan.remove),
