@@ -13,6 +13,7 @@ from msgin5g_host import daemon
 from msgin5g_host.clock import Clock
 from msgin5g_host.config import ConfigError, Settings, add_flags, given_flags, load
 from msgin5g_host.log import EventLog
+from msgin5g_host.supervised import supervised
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -54,7 +55,8 @@ async def _relay(settings: Settings, as_json: bool, stop: asyncio.Event) -> None
             server=settings["gateway.server"],
             data=settings["gateway.data"],
         )
-        await stop.wait()
+        with supervised(lambda: f"relay to {settings['gateway.server']}"):
+            await stop.wait()
     finally:
         relay.close()
         log.event("stopped", **relay.counters)
@@ -76,8 +78,15 @@ async def _serve(settings: Settings, as_json: bool, stop: asyncio.Event) -> None
             open=settings["gateway.open"] or None,
         )
         gateway.start()
-        await stop.wait()
+        with supervised(lambda: _status(gateway)):
+            await stop.wait()
         await gateway.close()
     finally:
         store.close()
         log.event("stopped")
+
+
+def _status(gateway: Gateway) -> str:
+    core = gateway.core
+    own = "registered" if core.own.registered else "not registered"
+    return f"{own} at the server, {core.bulk.cached()} requests cached"

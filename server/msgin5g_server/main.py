@@ -19,6 +19,7 @@ from msgin5g_host.config import (
 from msgin5g_host.folder import StoreError
 from msgin5g_host.journal import Journal
 from msgin5g_host.log import EventLog
+from msgin5g_host.supervised import supervised
 from msgin5g_server.calls import Calls
 from msgin5g_server.coap import CoapServer
 from msgin5g_server.config import KEYS, TABLES
@@ -96,7 +97,8 @@ async def _serve(settings: Settings, as_json: bool, stop: asyncio.Event) -> None
             open=settings["server.open"] or None,
         )
         _tune_collector()
-        await _expire_until(stop, coap, clock)
+        with supervised(lambda: f"{len(registry)} UEs registered"):
+            await _expire_until(stop, coap, clock)
     finally:
         if http is not None:
             await http.close()

@@ -1,0 +1,159 @@
+"""What daemons tell systemd: real processes, and a real datagram socket that stands for it."""
+
+import os
+import socket
+import subprocess
+import sys
+from contextlib import contextmanager
+
+import pytest
+
+from msgin5g_host.supervised import notify
+from tests.processes import msgin5g
+
+WAIT_S = 20.0
+# Beats every 20 ms; while the loop hangs for 500 ms, 25 of them would be due.
+PROGRAM = """
+import asyncio, time
+from msgin5g_host.supervised import notify, supervised
+async def main():
+    with supervised(lambda: "well"):
+        await asyncio.sleep(0.1)
+        notify(MARK="hangs")
+        time.sleep(0.5)
+        notify(MARK="turns again")
+        await asyncio.sleep(0.1)
+asyncio.run(main())
+"""
+
+
+class Manager:
+    """The socket where a service manager listens."""
+
+    def __init__(self, address):
+        self.address = address
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._socket.settimeout(WAIT_S)
+        self._socket.bind(address.replace("@", "\0", 1))
+
+    def environment(self, watchdog_us=0):
+        found = {**os.environ, "NOTIFY_SOCKET": self.address}
+        if watchdog_us:
+            found["WATCHDOG_USEC"] = str(watchdog_us)
+        return found
+
+    def take(self):
+        """Return the next datagram as a dictionary."""
+        lines = self._socket.recv(4096).decode().splitlines()
+        return dict(line.split("=", 1) for line in lines)
+
+    def until(self, **fields):
+        """Return all datagrams up to the first that has these fields."""
+        found = []
+        while not found or not fields.items() <= found[-1].items():
+            found.append(self.take())
+            assert len(found) < 1000, found[-3:]
+        return found
+
+    def close(self):
+        self._socket.close()
+
+
+@contextmanager
+def managing(address):
+    manager = Manager(str(address))
+    try:
+        yield manager
+    finally:
+        manager.close()
+
+
+@pytest.fixture
+def manager(tmp_path):
+    with managing(tmp_path / "notify") as one:
+        yield one
+
+
+def run(manager, watchdog_us=0, **more):
+    """Return all that the program tells; read meanwhile, the queue has room for a few only."""
+    environment = {**manager.environment(watchdog_us), **more}
+    with subprocess.Popen([sys.executable, "-c", PROGRAM], env=environment) as process:
+        told = manager.until(STOPPING="1")
+        assert process.wait(WAIT_S) == 0
+    return told
+
+
+def test_the_beat_stops_while_the_loop_hangs_and_comes_back(manager):
+    told = run(manager, watchdog_us=60_000)
+    assert told[0] == {"READY": "1", "STATUS": "well"}
+    marks = [one.get("MARK") or next(iter(one)) for one in told[1:]]
+    hangs, again = marks.index("hangs"), marks.index("turns again")
+    assert again == hangs + 1
+    assert set(marks[:hangs]) == {"WATCHDOG"}
+    assert "WATCHDOG" in marks[again:]
+    assert told[-1] == {"STOPPING": "1", "STATUS": "stopping"}
+
+
+def test_without_a_watchdog_there_is_no_beat(manager):
+    told = run(manager)
+    assert [next(iter(one)) for one in told] == ["READY", "MARK", "MARK", "STOPPING"]
+
+
+def test_a_watchdog_of_another_process_is_not_ours(manager):
+    assert all("WATCHDOG" not in one for one in run(manager, 60_000, WATCHDOG_PID="1"))
+
+
+def test_an_address_in_the_abstract_name_space(monkeypatch):
+    with managing(f"@msgin5g-{os.getpid()}") as manager:
+        monkeypatch.setenv("NOTIFY_SOCKET", manager.address)
+        notify(READY=1, STATUS="two\nlines")
+        assert manager.take() == {"READY": "1", "STATUS": "two lines"}
+
+
+@pytest.mark.parametrize("address", ["", "relative", "/nowhere/at/all"])
+def test_nobody_to_tell_is_no_error(monkeypatch, address):
+    monkeypatch.setenv("NOTIFY_SOCKET", address)
+    notify(READY=1)
+
+
+def test_a_manager_that_does_not_read_holds_up_nobody(manager, monkeypatch):
+    monkeypatch.setenv("NOTIFY_SOCKET", manager.address)
+    for _ in range(2000):
+        notify(WATCHDOG=1, STATUS="x" * 500)
+    assert manager.take()["WATCHDOG"] == "1"
+
+
+def test_a_server_tells_its_life(manager, tmp_path):
+    server = msgin5g(
+        *("server", "--bind", "127.0.0.1:0", "--http", "", "--data", tmp_path / "data", "--json"),
+        environment=manager.environment(watchdog_us=60_000),
+    )
+    try:
+        assert manager.take() == {"READY": "1", "STATUS": "0 UEs registered"}
+        server.wait_for("ready")
+        assert manager.take() == {"WATCHDOG": "1", "STATUS": "0 UEs registered"}
+        manager.until(WATCHDOG="1")
+    finally:
+        assert server.stop() == 0
+    assert manager.until(STOPPING="1")[-1] == {"STOPPING": "1", "STATUS": "stopping"}
+
+
+@pytest.mark.parametrize(
+    ("extra", "status"),
+    [
+        ([], "not registered at the server, 0 requests cached"),
+        (["--relay"], "relay to coap://127.0.0.1:9"),
+    ],
+)
+def test_a_gateway_tells_its_life(manager, tmp_path, extra, status):
+    gateway = msgin5g(
+        *("gateway", "--server", "coap://127.0.0.1:9", "--link", "udp://127.0.0.1:0", "--json"),
+        *("--data", tmp_path / "data", *extra),
+        environment=manager.environment(watchdog_us=60_000),
+    )
+    try:
+        assert manager.take() == {"READY": "1", "STATUS": status}
+        assert manager.take() == {"WATCHDOG": "1", "STATUS": status}
+    finally:
+        assert gateway.stop() == 0
+    manager.until(STOPPING="1")
