@@ -1,17 +1,15 @@
 """What daemons tell systemd: real processes, and a real datagram socket that stands for it."""
 
 import os
-import socket
 import subprocess
 import sys
-from contextlib import contextmanager
 
 import pytest
 
 from msgin5g_host.supervised import notify
 from tests.processes import msgin5g
+from tests.service_manager import WAIT_S, managing
 
-WAIT_S = 20.0
 # Beats every 20 ms; while the loop hangs for 500 ms, 25 of them would be due.
 PROGRAM = """
 import asyncio, time
@@ -25,47 +23,6 @@ async def main():
         await asyncio.sleep(0.1)
 asyncio.run(main())
 """
-
-
-class Manager:
-    """The socket where a service manager listens."""
-
-    def __init__(self, address):
-        self.address = address
-        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        self._socket.settimeout(WAIT_S)
-        self._socket.bind(address.replace("@", "\0", 1))
-
-    def environment(self, watchdog_us=0):
-        found = {**os.environ, "NOTIFY_SOCKET": self.address}
-        if watchdog_us:
-            found["WATCHDOG_USEC"] = str(watchdog_us)
-        return found
-
-    def take(self):
-        """Return the next datagram as a dictionary."""
-        lines = self._socket.recv(4096).decode().splitlines()
-        return dict(line.split("=", 1) for line in lines)
-
-    def until(self, **fields):
-        """Return all datagrams up to the first that has these fields."""
-        found = []
-        while not found or not fields.items() <= found[-1].items():
-            found.append(self.take())
-            assert len(found) < 1000, found[-3:]
-        return found
-
-    def close(self):
-        self._socket.close()
-
-
-@contextmanager
-def managing(address):
-    manager = Manager(str(address))
-    try:
-        yield manager
-    finally:
-        manager.close()
 
 
 @pytest.fixture

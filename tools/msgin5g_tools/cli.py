@@ -18,6 +18,7 @@ VERBS = {
     "send": ("msgin5g_tools.send", "send a message from a UE or an application"),
     "listen": ("msgin5g_tools.listen", "show the messages of a UE or an application"),
     "group": ("msgin5g_tools.group", "create, show, change, delete and list groups"),
+    "config": ("msgin5g_tools.config.command", "write, check and show configuration files"),
     "bench": ("msgin5g_tools.bench", "measure throughput, latency, memory and wire bytes"),
     "doctor": ("msgin5g_tools.doctor", "check what this machine has and what is missing"),
 }
