@@ -13,14 +13,16 @@ from msgin5g_gateway.core import GatewayCore
 from msgin5g_gateway.effects import (
     ANSWER,
     FRAME,
+    LATE,
     NORTH,
     NORTH_ANSWER,
+    NORTH_FETCH,
     NORTH_GET,
     NORTH_VERDICT,
     NOTIFY,
     OBSERVED,
 )
-from msgin5g_gateway.shell import observed_options
+from msgin5g_gateway.shell import observed_options, send_late
 from msgin5g_gateway.store import Store
 from msgin5g_host.config import load
 from msgin5g_host.log import EventLog
@@ -31,6 +33,7 @@ from msgin5g_server.registry import Registry
 from msgin5g_server.seal import SealRequest
 from msgin5g_server.subscribing import is_subscription, send
 from tests.wire import Wire
+from ue.blank import BlankCore
 from ue.config import defaults
 from ue.core import PEER, UeCore
 from ue.modes import make_core
@@ -42,6 +45,11 @@ _MESSAGE_EVENTS = ("received", "report", "response", "outcome", "topic")
 
 def ue_id(number):
     return f"urn:example:ue:{number}"
+
+
+def device_id(number):
+    """The MSGin5G UE ID of a UE."""
+    return f"urn:example:chip:{number}"
 
 
 def rng(seed):
@@ -228,6 +236,16 @@ class GatewayNode:
                     *(self.server, coap.GET, "", payload, now),
                     **{"token": token, "options": options, "context": ("observed", ref)},
                 )
+            elif effect[0] == NORTH_FETCH:
+                _, ref, options, payload = effect
+                exchange = self.north.request(
+                    *(self.server, coap.GET, "", payload, now),
+                    **{"options": options, "context": ("north", ref)},
+                )
+                self._at_server.append(exchange)
+            elif effect[0] == LATE:
+                peer = effect[2].partition("://")[2]
+                send_late(self.endpoint, peer, effect, now, ("south", effect[1]))
             elif effect[0] == NORTH_VERDICT:
                 getattr(self.observer, effect[2])(effect[1])
             elif effect[0] == NOTIFY:
@@ -271,6 +289,9 @@ class GatewayNode:
                     self.core.receive_north(incoming, payload, now)
                     continue
                 peer = f"udp://{incoming.peer}"
+                if is_request(incoming.message):
+                    self.core.configuring.receive(incoming, incoming.message, peer, now)
+                    continue
                 if incoming.message.code == coap.GET:
                     self.core.observe(incoming, incoming.message, peer, incoming.token, now)
                     continue
@@ -302,13 +323,15 @@ class GatewayNode:
 
 
 class UeNode:
-    """A UeCore whose gateway is a node name."""
+    """A UeCore whose gateway is a node name. blank: it has its MSGin5G UE ID only."""
 
-    def __init__(self, number, gateway="gateway", seed=0, saved=None, **settings):
+    def __init__(self, number, gateway="gateway", seed=0, saved=None, blank=False, **settings):
         self.id = ue_id(number)
-        config = {**defaults(), "ue_service_id": self.id, **settings}
+        name = {"ue_id": device_id(number)} if blank else {"ue_service_id": self.id}
+        self.config = {**defaults(), **name, **settings}
         self.endpoint = Endpoint(rng(seed))
-        self.core = UeCore(config, self.endpoint, saved or {}, rng(seed + 1))
+        kind = BlankCore if blank else UeCore
+        self.core = kind(self.config, self.endpoint, saved or {}, rng(seed + 1))
         self.gateway = gateway
         self.states = []
         self.infos = []
@@ -373,7 +396,8 @@ class DeviceNode(UeNode):
 class World:
     """A server, a gateway, `count` UEs and `devices`, {Application ID: mode}, on one Wire.
 
-    groups: [(Group Service ID, numbers of its members)]; outbox: settings of the gateway's.
+    blank: the UEs have their MSGin5G UE IDs only; groups: [(Group Service ID, numbers of its
+    members)]; outbox: settings of the gateway's.
     """
 
     def __init__(
@@ -387,6 +411,7 @@ class World:
         devices=None,
         groups=(),
         outbox=None,
+        blank=False,
         make_wire=Wire,
         **wire,
     ):
@@ -397,7 +422,10 @@ class World:
         self._restarts = 0
         ues = [ue_id(number) for number in range(1, count + 1)]
         accounts = [{"ue_service_id": GATEWAY, "gateway": None}]
-        accounts += [{"ue_service_id": one, "gateway": GATEWAY} for one in ues]
+        accounts += [
+            {"ue_service_id": ue_id(one), "ue_id": device_id(one), "gateway": GATEWAY}
+            for one in range(1, count + 1)
+        ]
         devices = devices or {}
         # Odd Application IDs are registered at the server on their behalf, even ones are local.
         table = [
@@ -409,6 +437,8 @@ class World:
             str(folder / "server"), accounts, groups, **(server or {})
         )
         self.gateway_settings = gateway_settings(str(folder / "gateway"), ues, bulk, table)
+        for number, row in enumerate(self.gateway_settings.rows["ue"], 1):
+            row["ue_id"] = device_id(number)
         self.gateway_settings.values.update(
             {f"outbox.{key}": value for key, value in (outbox or {}).items()}
         )
@@ -416,7 +446,7 @@ class World:
         self.gateway = self.wire.attach("gateway", GatewayNode(self.gateway_settings, seed=seed))
         self.ues = []
         for number in range(1, count + 1):
-            node = UeNode(number, seed=seed * 1000 + number, **(ue or {}))
+            node = UeNode(number, seed=seed * 1000 + number, blank=blank, **(ue or {}))
             self.ues.append(self.wire.attach(f"ue{number}", node))
         for number, mode in devices.items():
             node = DeviceNode(number, mode, seed=seed * 1000 + 500 + number, **(ue or {}))

@@ -141,6 +141,11 @@ class BulkGets:
             return
         found: dict[str, bytes] = {}
         refusal = coap.NOT_FOUND
+        if code == coap.FORBIDDEN and not self._failures:
+            # The server may not know any more from where the gateway speaks.
+            self._own.renew(now)
+            self.failed(bulk, coap.code_text(code), now)
+            return
         if code in _REFUSALS:
             refusal = code
         else:

@@ -84,7 +84,12 @@ class Configuring:
             self.bulk.ask(incoming, ue_id, message, peer, now)
 
     def answered(
-        self, get: PassedGet, code: int, payload: bytes, options: list[tuple[int, bytes]]
+        self,
+        get: PassedGet,
+        code: int,
+        payload: bytes,
+        options: list[tuple[int, bytes]],
+        now: int,
     ) -> None:
         """Pass the server's answer back as it is."""
         shared = self._shared
@@ -93,6 +98,9 @@ class Configuring:
             return
         shared.log.message("rx", "MSGin5G-1", coap.code_text(code), ue=get.ue_id)
         shared.server_answered(True)
+        if code == coap.FORBIDDEN:
+            # The server may not know any more from where the gateway speaks.
+            self._own.renew(now)
         passed = [one for one in options if one[0] in _ANSWERED]
         shared.observed(get.incoming, code, payload, passed, ue=get.ue_id, peer=get.peer)
 

@@ -158,7 +158,7 @@ class GatewayCore:
     ) -> None:
         """Take the server's answer to a "north get" effect."""
         if isinstance(ref, PassedGet):
-            self.configuring.answered(ref, code, payload, options)
+            self.configuring.answered(ref, code, payload, options, now)
             return
         self._log.message("rx", "MSGin5G-1", coap.code_text(code), ue=ref.ue)
         self.messaging.topics.answered(ref, code, payload, options, now)

@@ -3,13 +3,9 @@
 from msgin5g import coap, configuration, configuration_requests
 from msgin5g_gateway.effects import LATE, NORTH_FETCH, NORTH_GET, OBSERVED
 from tests.gateway.bench import SERVICE, Bench, body, ue_id
+from tests.world import device_id
 
 SERVER = "coap://192.0.2.1:65401"
-
-
-def device_id(number):
-    """The MSGin5G UE ID of a UE."""
-    return f"urn:example:device:{number}"
 
 
 def given(number, segment_bytes=None, named=True):

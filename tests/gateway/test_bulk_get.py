@@ -6,8 +6,8 @@ from msgin5g import coap, configuration_requests
 from msgin5g.limits import MAX_BULK_ENTRIES
 from msgin5g_gateway.store import Store
 from tests.gateway.bench import SERVICE, body, ue_id
-from tests.gateway.office import SERVER, Office, device_id, given
-from tests.world import GATEWAY
+from tests.gateway.office import SERVER, Office, given
+from tests.world import GATEWAY, device_id
 
 MINUTE_MS = 60_000
 
@@ -136,6 +136,11 @@ def test_a_refusal_of_the_whole_is_told_to_each(office, code):
     office.ask(2)
     office.wait(2_000)
     office.serve_all(code=code, payload=b"no")
+    if code == coap.FORBIDDEN:
+        # The gateway has registered anew meanwhile.
+        assert not office.late
+        office.wait(2_000)
+        office.serve_all(code=code, payload=b"no")
     assert [one[0] for one in told(office).values()] == [code, code]
 
 
@@ -322,6 +327,19 @@ def test_nothing_leaves_before_the_server_knows_the_gateway(tmp_path):
     assert office.serve() == [GATEWAY]
     office.wait(1_000)
     assert office.serve_all() == [device_id(1)]
+    office.close()
+
+
+def test_a_server_that_has_forgotten_the_gateway_hears_of_it_and_is_asked_again(tmp_path):
+    office = Office(tmp_path, register=True)
+    office.serve()
+    office.ask()
+    office.wait(2_000)
+    office.serve_all(code=coap.FORBIDDEN, payload=b"no")
+    assert office.serve() == [GATEWAY]
+    office.wait(2_000)
+    office.serve_all()
+    assert told(office)["udp://ue1"][0] == coap.CONTENT
     office.close()
 
 

@@ -7,8 +7,8 @@ import pytest
 from msgin5g import coap, configuration
 from msgin5g_gateway import configuring
 from tests.gateway.bench import SERVICE, ue_id
-from tests.gateway.office import Office, device_id
-from tests.world import GATEWAY
+from tests.gateway.office import Office
+from tests.world import GATEWAY, device_id
 
 PASS = {"configuration": False}
 FORMAT = (coap.CONTENT_FORMAT, b"\x32")
@@ -41,6 +41,15 @@ def test_a_refusal_of_the_server_comes_back_as_it_is(office, code):
     office.ask()
     office.pass_back(code, b"because", [])
     assert office.passed == [(office.last, code, b"because", [])]
+
+
+def test_a_gateway_that_is_refused_registers_anew(tmp_path):
+    office = Office(tmp_path, bulk=PASS, register=True)
+    office.serve()
+    office.ask()
+    office.pass_back(coap.FORBIDDEN, b"no", [])
+    assert office.serve() == [GATEWAY]
+    office.close()
 
 
 def test_a_server_that_is_silent_is_5_04_after_20_seconds(office):
