@@ -36,7 +36,9 @@ def run_with_crash(world, restart):
     """Run until all are registered; tells whether the crash came."""
 
     def finished():
-        return world.all_in("registered")() and not world.gateway.store.pending
+        store = world.gateway.store
+        kept = store.pending or store.configurations
+        return world.all_in("registered")() and not kept
 
     world.register()
     try:
@@ -56,11 +58,12 @@ def check(world):
         assert one.states.count("registered") == 1, one.states
 
 
+@pytest.mark.parametrize("blank", [False, True])
 @pytest.mark.parametrize("where", ["before the commit", "after the commit"])
-def test_a_gateway_killed_at_any_step_loses_no_accepted_request(tmp_path, where):
+def test_a_gateway_killed_at_any_step_loses_no_accepted_request(tmp_path, where, blank):
     crashes = 0
     for step in range(1, STEPS):
-        world = World(tmp_path / str(step), 3, seed=step, delay_ms=(1, 300))
+        world = World(tmp_path / str(step), 3, seed=step, delay_ms=(1, 300), blank=blank)
         store = world.gateway.store
         world.gateway.crash = crash_at(step, where, lambda store=store: store._staged)
         crashed = run_with_crash(world, world.restart_gateway)
@@ -72,11 +75,12 @@ def test_a_gateway_killed_at_any_step_loses_no_accepted_request(tmp_path, where)
     assert crashes >= 8
 
 
+@pytest.mark.parametrize("blank", [False, True])
 @pytest.mark.parametrize("where", ["before the commit", "after the commit"])
-def test_a_server_killed_at_any_step_ends_with_everybody_registered(tmp_path, where):
+def test_a_server_killed_at_any_step_ends_with_everybody_registered(tmp_path, where, blank):
     crashes = 0
     for step in range(1, STEPS):
-        world = World(tmp_path / str(step), 3, seed=step, delay_ms=(1, 300))
+        world = World(tmp_path / str(step), 3, seed=step, delay_ms=(1, 300), blank=blank)
         registry = world.server.registry
         world.server.crash = crash_at(step, where, lambda reg=registry: reg._changed)
         crashed = run_with_crash(world, world.restart_server)
