@@ -269,6 +269,9 @@ class MessageCore:
         else:
             self.deliver(body, recipients, now)
         self._store.note_seen(origin, message.message_id, number, message.report)
+        for entry in message.entries or ():
+            # Reports name these, alone or in an aggregate of their own.
+            self._store.note_seen(origin, entry.message_id, number, entry.report)
         return coap.CHANGED, b""
 
     def _on_segment(self, message: Message, body: Body, recipients: list[str], now: int) -> None:

@@ -31,9 +31,15 @@ class Socket:
         self._socket.close()
 
     async def post(self, payload, token=b"tok"):
-        self._mid += 1
         options = [(coap.URI_PATH, b"msgin5g"), (coap.CONTENT_FORMAT, b"\x32")]
-        self._socket.send(coap.encode(coap.CON, coap.POST, self._mid, token, options, payload))
+        return await self.ask(coap.POST, options, payload, token)
+
+    async def ask(self, code, options, payload=b"", token=b"tok"):
+        self._mid += 1
+        self._socket.send(coap.encode(coap.CON, code, self._mid, token, options, payload))
+        return await self.next_answer()
+
+    async def next_answer(self):
         await self._until(self.answers)
         return self.answers.pop(0)
 
@@ -48,6 +54,8 @@ class Socket:
             datagram = coap.decode(data)
             if datagram.code != coap.POST:
                 self.answers.append(datagram)
+                if datagram.type == coap.CON:
+                    self._socket.send(coap.encode(coap.ACK, coap.EMPTY, datagram.mid))
                 continue
             self.requests.append(datagram)
             if datagram.type == coap.CON:
