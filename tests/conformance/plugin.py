@@ -12,12 +12,18 @@ from typing import Any
 import pytest
 
 CATALOGUE = Path(__file__).with_name("catalogue.toml")
+NOT_APPLICABLE = Path(__file__).with_name("not_applicable.toml")
 _PROPERTY = "clauses"
 
 
 def load_catalogue(path: Path = CATALOGUE) -> dict[str, dict[str, str]]:
     """Return the statements of the catalogue by id, in the order of the file."""
     return {row["id"]: row for row in tomllib.loads(path.read_text(encoding="utf-8"))["clause"]}
+
+
+def load_reasons(path: Path = NOT_APPLICABLE) -> dict[str, dict[str, Any]]:
+    """Return why statements are not proven, or proven in part only, by id."""
+    return {row["id"]: row for row in tomllib.loads(path.read_text(encoding="utf-8"))["row"]}
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -31,6 +37,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     # With pytest-xdist the tests run in workers, and what they report comes together here.
     in_worker = hasattr(config, "workerinput")
+    unknown = sorted(load_reasons().keys() - load_catalogue().keys())
+    if unknown and not in_worker:
+        raise pytest.UsageError(
+            f"in {NOT_APPLICABLE.name}, but not in {CATALOGUE.name}: {', '.join(unknown)}"
+        )
     file = None if in_worker else config.getoption("--conformance-report")
     config.pluginmanager.register(_Marks(file, in_worker), "clause-marks")
 
@@ -51,25 +62,30 @@ class _Marks:
 
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
         known = load_catalogue()
-        wrong: dict[str, str] = {}
+        excused = {one for one, row in load_reasons().items() if not row.get("partly")}
         for item in items:
             ids = list(dict.fromkeys(ids_of(item)))
-            wrong.update({str(one): item.nodeid for one in ids if one not in known})
+            unknown = [one for one in ids if one not in known]
+            both = [one for one in ids if one in excused]
+            if unknown or both:
+                self._wrong[item.nodeid] = "; ".join(
+                    [f"not in {CATALOGUE.name}: {one}" for one in unknown]
+                    + [f"proven, but in {NOT_APPLICABLE.name}: {one}" for one in both]
+                )
             if ids:
                 self._proves[item.nodeid] = ids
                 item.user_properties.append((_PROPERTY, " ".join(ids)))
-        self._wrong = wrong
-        if wrong and not self._in_worker:
-            lines = [f"  {one!r} in {nodeid}" for one, nodeid in wrong.items()]
+        if self._wrong and not self._in_worker:
+            lines = [f"  {nodeid}: {text}" for nodeid, text in self._wrong.items()]
             raise pytest.UsageError(
-                f"not in {CATALOGUE.name}, but in @pytest.mark.clause:\n" + "\n".join(lines)
+                f"@pytest.mark.clause names what {CATALOGUE.name} has, and what is proven whole "
+                f"or in part (partly = true in {NOT_APPLICABLE.name}):\n" + "\n".join(lines)
             )
 
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
         # A worker that ends while it collects takes the whole run with it, and says nothing.
-        wrong = [one for one, nodeid in self._wrong.items() if nodeid == item.nodeid]
-        if wrong:
-            pytest.fail(f"not in {CATALOGUE.name}: {', '.join(wrong)}", pytrace=False)
+        if item.nodeid in self._wrong:
+            pytest.fail(self._wrong[item.nodeid], pytrace=False)
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         for name, value in report.user_properties:

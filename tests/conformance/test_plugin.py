@@ -1,6 +1,7 @@
 """The marks: unknown ids stop the run, outcomes reach the report."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -20,6 +21,7 @@ def run(folder: Path, code: str, *options: str) -> tuple[int, str, dict[str, dic
         + ["-c", str(folder / "pytest.ini"), f"--conformance-report={report}", str(folder)]
         + list(options),
         cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(folder)},
         capture_output=True,
         text=True,
         timeout=60,
@@ -31,8 +33,26 @@ def run(folder: Path, code: str, *options: str) -> tuple[int, str, dict[str, dic
 def test_unknown_id_fails_the_collection(tmp_path) -> None:
     code, text, _ = run(tmp_path, "@pytest.mark.clause('6.9.9-z')\ndef test_a(): pass\n")
     assert code == 4
-    assert "not in catalogue.toml, but in @pytest.mark.clause:" in text
-    assert "'6.9.9-z' in test_it.py::test_a" in text
+    assert "test_it.py::test_a: not in catalogue.toml: 6.9.9-z" in text
+
+
+def test_what_is_not_applicable_cannot_be_proven(tmp_path) -> None:
+    code, text, _ = run(tmp_path, "@pytest.mark.clause('6.2.1.2-p4')\ndef test_a(): pass\n")
+    assert code == 4
+    assert "test_it.py::test_a: proven, but in not_applicable.toml: 6.2.1.2-p4" in text
+
+
+def test_a_reason_for_a_statement_that_there_is_not_stops_the_run(tmp_path) -> None:
+    reasons = tmp_path / "reasons.toml"
+    reasons.write_text('[[row]]\nid = "6.9.9-z"\nreason = "None."\n')
+    (tmp_path / "other.py").write_text(
+        "from pathlib import Path\n"
+        "from tests.conformance import plugin\n"
+        f"plugin.load_reasons.__defaults__ = (Path({str(reasons)!r}),)\n"
+    )
+    code, text, _ = run(tmp_path, "def test_a(): pass\n", "-p", "other")
+    assert code == 4
+    assert "in not_applicable.toml, but not in catalogue.toml: 6.9.9-z" in text
 
 
 def test_outcomes_by_statement(tmp_path) -> None:
@@ -67,5 +87,5 @@ def test_in_workers_it_is_the_same(tmp_path) -> None:
     good = "@pytest.mark.clause('6.1-coap')\ndef test_good(): pass\n"
     bad = "@pytest.mark.clause('6.9.9-z')\ndef test_bad(): pass\n"
     code, text, results = run(tmp_path, good + bad, "-n", "2")
-    assert code == 1 and "not in catalogue.toml: 6.9.9-z" in text
+    assert code == 1 and "not in catalogue.toml: 6.9.9-z" in text, text
     assert results["6.1-coap"] == {"test_it.py::test_good": "passed"}

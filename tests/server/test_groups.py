@@ -108,6 +108,7 @@ def test_a_document_is_kept_and_given_back_as_it_is(office):
         }
 
 
+@pytest.mark.clause("6.8.3.1-p1")
 def test_a_document_is_replaced_and_deleted(office):
     path = office.create(1, 2)
     fields = {"valGroupId": NAME, "category": "x", "members": [ue_id(3)]}
@@ -120,6 +121,7 @@ def test_a_document_is_replaced_and_deleted(office):
     assert office.take()[1].cause == "unknown recipient"
 
 
+@pytest.mark.clause("6.8.3.1-p1")
 def test_members_come_and_go(office):
     path = office.create(1)
     one = [*path, "members", ue_id(2)]
