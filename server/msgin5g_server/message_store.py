@@ -200,6 +200,12 @@ class MessageStore:
                 ("DELETE FROM seen WHERE origin = ? AND message_id = ? AND number = ?", oldest)
             )
 
+    def note_message(self, message: Message, number: int) -> None:
+        """Stage that a message came, or segment `number` of it; reports name those in an aggregate
+        as well."""
+        for one in (message, *(message.entries or ())):
+            self.note_seen(message.origin[1], one.message_id, number, one.report)
+
     def put_part(self, source: str, token: bytes, payload: bytes) -> int:
         """Stage a segment that waits for the others; returns its id."""
         number = self._new_id()

@@ -268,10 +268,7 @@ class MessageCore:
             self._on_segment(message, body, recipients, now)
         else:
             self.deliver(body, recipients, now)
-        self._store.note_seen(origin, message.message_id, number, message.report)
-        for entry in message.entries or ():
-            # Reports name these, alone or in an aggregate of their own.
-            self._store.note_seen(origin, entry.message_id, number, entry.report)
+        self._store.note_message(message, number)
         return coap.CHANGED, b""
 
     def _on_segment(self, message: Message, body: Body, recipients: list[str], now: int) -> None:
