@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from msgin5g import gaps, l3
 from msgin5g_gateway import config as gateway_config
 from msgin5g_host.config import load
 from msgin5g_server import config as server_config
@@ -86,6 +87,26 @@ def understood(words):
         parser_of(words[0]).parse_args(words[1:])
     except SystemExit as end:
         assert end.code == 0, f"msgin5g {shlex.join(words)}: see above"
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_what_is_quoted_stands_there(name):
+    for block in blocks(name):
+        if block.remark.startswith("from: "):
+            assert block.text in (ROOT / block.remark.removeprefix("from: ")).read_text()
+
+
+def test_the_index_leads_to_every_page():
+    found = {(ROOT / "docs" / target).resolve() for target in links("docs/index.md")}
+    pages = {path.resolve() for path in (ROOT / "docs").glob("**/*.md")}
+    assert pages - found == {(ROOT / "docs/index.md").resolve()}
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_every_cause_that_is_explained_exists(name):
+    texts = [value for key, value in vars(gaps).items() if key.startswith("CAUSE_")]
+    for cause in re.findall(r"`cause=([^`]+)`", (ROOT / name).read_text()):
+        assert cause in texts or cause in l3.CAUSES.values(), cause
 
 
 @pytest.mark.parametrize(
