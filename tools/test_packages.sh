@@ -11,6 +11,7 @@ declare -A wanted=(
     [libc6-dev]=/usr/include/stdio.h
     [nodejs]=/usr/bin/node
     [npm]=/usr/bin/npm
+    [tshark]=/usr/bin/tshark
 )
 missing=()
 for package in "${!wanted[@]}"; do

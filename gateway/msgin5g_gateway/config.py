@@ -105,6 +105,7 @@ KEYS = (
     ),
     Key("gateway.register", bool, True, "register the gateway itself at the server"),
     Key("gateway.log_messages", bool, False, "log every protocol message"),
+    Key("gateway.capture", str, "", "file for a capture of all links (pcapng); empty for none"),
     Key(
         "bulk.configuration",
         bool,

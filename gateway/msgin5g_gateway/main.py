@@ -10,6 +10,7 @@ from msgin5g_gateway.relay_shell import RelayUe
 from msgin5g_gateway.shell import Gateway
 from msgin5g_gateway.store import Store
 from msgin5g_host import daemon
+from msgin5g_host.capture_file import open_capture
 from msgin5g_host.clock import Clock
 from msgin5g_host.config import ConfigError, Settings, add_flags, given_flags, load
 from msgin5g_host.log import EventLog
@@ -48,7 +49,9 @@ async def _relay(settings: Settings, as_json: bool, stop: asyncio.Event) -> None
     clock = Clock()
     log = EventLog("relay", as_json, clock=clock)
     relay = RelayUe(settings, log, clock)
+    file = None
     try:
+        file = open_capture(settings, "gateway.capture", relay.capture, log)
         log.event(
             "ready",
             links=[link.url for link in relay.links],
@@ -59,6 +62,8 @@ async def _relay(settings: Settings, as_json: bool, stop: asyncio.Event) -> None
             await stop.wait()
     finally:
         relay.close()
+        if file is not None:
+            file.close()
         log.event("stopped", **relay.counters)
 
 
@@ -66,8 +71,10 @@ async def _serve(settings: Settings, as_json: bool, stop: asyncio.Event) -> None
     clock = Clock()
     log = EventLog("gateway", as_json, messages=settings["gateway.log_messages"], clock=clock)
     store = Store(settings["gateway.data"])
+    file = None
     try:
         gateway = Gateway(settings, store, log, clock)
+        file = open_capture(settings, "gateway.capture", gateway.capture, log)
         log.event(
             "ready",
             links=[link.url for link in gateway.links],
@@ -82,6 +89,8 @@ async def _serve(settings: Settings, as_json: bool, stop: asyncio.Event) -> None
             await stop.wait()
         await gateway.close()
     finally:
+        if file is not None:
+            file.close()
         store.close()
         log.event("stopped")
 

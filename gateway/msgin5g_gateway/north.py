@@ -16,6 +16,7 @@ from msgin5g import coap, gaps
 from msgin5g.exchange import FAILED, NOTICE, REQUEST, RESPONSE, Endpoint, Incoming, Params
 from msgin5g.observing import Notice, Observer
 from msgin5g_host.aiocoap_transport import COAP_PORT, RULES, create_context
+from msgin5g_host.capture import Capture
 from msgin5g_host.clock import Clock
 from msgin5g_host.udp import SockAddr, UdpSocket, open_socket
 
@@ -45,6 +46,7 @@ class North:
         requested: Callable[[Incoming, int], None],
         settle: Callable[[int], None],
     ) -> None:
+        self._url = server
         self._uri = f"{server}/{gaps.PATH}"
         self._answered = answered
         self._failed = failed
@@ -106,6 +108,10 @@ class North:
         self._observer = Observer(
             self.endpoint, lambda peer, token: find(token) if peer[:2] == self._server else None
         )
+
+    def capture(self, capture: Capture) -> None:
+        """Let a capture see what passes."""
+        capture.watch(self._udp, self._url, "MSGin5G-1", self._udp.address)
 
     def get(
         self, ref: Any, options: list[tuple[int, bytes]], token: bytes, payload: bytes, now: int

@@ -13,6 +13,7 @@ from pathlib import Path
 from msgin5g_gateway.carriers import Carrier
 from msgin5g_gateway.relay import BACK, DOWN, UP, Contact, Contacts, Relay
 from msgin5g_gateway.south import CARRIERS
+from msgin5g_host.capture import Capture, Tap
 from msgin5g_host.clock import Clock
 from msgin5g_host.config import Settings, parse_address, parse_link
 from msgin5g_host.folder import lock_folder
@@ -57,7 +58,7 @@ class _UdpCarrier:
         """Nothing to open again: the socket stays."""
 
     def send(self, peer: str, frame: bytes) -> bool:
-        host, port = parse_address(peer.partition("://")[2])
+        host, port = _place(peer)
         try:
             self._socket.sendto(frame, (host, port))
         except OSError:
@@ -77,6 +78,14 @@ class _UdpCarrier:
                 return
             place = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
             self._on_frame(f"{self.scheme}://{place}", frame)
+
+
+class _Seen:
+    """What passes a link, for a capture."""
+
+    def __init__(self, link: Carrier) -> None:
+        self.link = link
+        self.tap: Tap | None = None
 
 
 class RelayUe:
@@ -99,10 +108,13 @@ class RelayUe:
         self._file = folder / _FILE
         self._ports = self._read_ports()
         self.links: list[Carrier] = []
+        self.capture = Capture("relay", clock)
+        self._seen: list[_Seen] = []
         self._tasks: list[asyncio.Task[None]] = []
         try:
             for url in settings["gateway.links"]:
                 self.links.append(self._open(url))
+                self._watch(self.links[-1])
             for identifier in list(self._ports):
                 if any(link.reaches(identifier) for link in self.links):
                     self._contact(identifier)
@@ -134,6 +146,7 @@ class RelayUe:
         self._log.event(name, **fields)
 
     def _from_client(self, identifier: str, frame: bytes) -> None:
+        self._note(identifier, frame, False)
         where, data = self._relay.from_client(frame)
         if where == BACK:
             self._send(identifier, data)
@@ -156,7 +169,7 @@ class RelayUe:
                 continue
             where, data = self._relay.from_server(frame, contact, link.max_frame_bytes)
             if where == DOWN:
-                link.send(contact.identifier, data)
+                self._send(contact.identifier, data)
             elif where == BACK:
                 with contextlib.suppress(OSError):
                     contact.road.send(data)
@@ -165,7 +178,22 @@ class RelayUe:
         return next(link for link in self.links if link.reaches(identifier))
 
     def _send(self, identifier: str, data: bytes) -> None:
+        self._note(identifier, data, True)
         self._link(identifier).send(identifier, data)
+
+    def _watch(self, link: Carrier) -> None:
+        """Let the capture see what passes a link; on the other side it is the same, unchanged."""
+        seen = _Seen(link)
+        self._seen.append(seen)
+        own = _place(link.url) if isinstance(link, _UdpCarrier) else None
+        self.capture.watch(seen, link.url, "MSGin5G-1", own)
+
+    def _note(self, identifier: str, frame: bytes, is_out: bool) -> None:
+        for seen in self._seen:
+            if seen.tap is not None and seen.link.reaches(identifier):
+                is_udp = isinstance(seen.link, _UdpCarrier)
+                peer = _place(identifier) if is_udp else identifier
+                seen.tap(frame, peer, is_out, self._clock.now())
 
     def _contact(self, identifier: str) -> Contact | None:
         now = self._clock.now()
@@ -179,7 +207,7 @@ class RelayUe:
         host, port = road.getsockname()[:2]
         names: set[tuple[str, int | None]] = {(host, port)}
         if identifier.startswith("udp"):
-            names.add(parse_address(identifier.partition("://")[2]))
+            names.add(_place(identifier))
         contact = Contact(identifier, port, now, frozenset(names), road)
         gone = self.contacts.add(contact)
         if gone is not None:
@@ -234,6 +262,11 @@ class RelayUe:
             new.replace(self._file)
         except OSError as problem:
             self._log.event("contacts-not-kept", file=str(self._file), reason=problem.strerror)
+
+
+def _place(url: str) -> tuple[str, int]:
+    """Return host and port of a link or transport identifier of UDP."""
+    return parse_address(url.partition("://")[2])
 
 
 def _server_of(url: str) -> tuple[str, tuple[str, int]]:

@@ -26,8 +26,9 @@ from msgin5g_gateway.effects import (
     Effect,
 )
 from msgin5g_gateway.north import TIMEOUT_S, North
-from msgin5g_gateway.south import MAX_L3_BYTES, Link, open_links
+from msgin5g_gateway.south import MAX_L3_BYTES, Link, UdpLink, open_links
 from msgin5g_gateway.store import Store
+from msgin5g_host.capture import Capture
 from msgin5g_host.clock import Clock
 from msgin5g_host.config import Settings
 from msgin5g_host.folder import StoreError
@@ -39,7 +40,10 @@ _AFTER_STORE_FAILURE_S = 1.0
 
 
 class Gateway:
-    """Run a GatewayCore: datagrams in, commit, datagrams out. Raises OSError, StoreError."""
+    """Run a GatewayCore: datagrams in, commit, datagrams out. Raises OSError, StoreError.
+
+    `capture` is of its links and of its way to the server.
+    """
 
     def __init__(self, settings: Settings, store: Store, log: EventLog, clock: Clock) -> None:
         self._settings = settings
@@ -56,6 +60,11 @@ class Gateway:
         urls, for_devices = settings["gateway.links"], settings["gateway.device_links"]
         self.links = open_links([*urls, *for_devices], clock, self)
         self._for_devices = self.links[len(urls) :]
+        self.capture = Capture(settings["gateway.ue_service_id"], clock)
+        for link in self.links:
+            own = link.address if isinstance(link, UdpLink) else None
+            self.capture.watch(link, link.url, "MSGin5G-6", own, has_l3=True)
+        self.north.capture(self.capture)
 
     def start(self) -> None:
         """Begin to register and to send what was left over."""
@@ -237,7 +246,7 @@ class Gateway:
         for link in self.links:
             peer = link.peer(identifier)
             if peer is not None:
-                link.transmit(frame, peer)
+                link.send(frame, peer)
                 return
 
     def _flush_soon(self, link: Link) -> None:

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 from msgin5g.exchange import Endpoint, Params
 from msgin5g_gateway.carriers import Carrier, LinkUnavailable
+from msgin5g_host.capture import Tap
 from msgin5g_host.clock import Clock
 from msgin5g_host.config import parse_link
 from msgin5g_host.pump import Pump
@@ -47,6 +48,7 @@ class Link(Protocol):
 
     endpoint: Endpoint
     max_frame_bytes: int
+    tap: Tap | None
 
     @property
     def url(self) -> str:
@@ -58,8 +60,8 @@ class Link(Protocol):
     def peer(self, identifier: str) -> Any | None:
         """Return the peer of a transport identifier, or None if it is not of this link."""
 
-    def transmit(self, data: bytes, peer: Any) -> None:
-        """Send one frame now, or lose it."""
+    def send(self, data: bytes, peer: Any) -> None:
+        """Send one frame that is not the endpoint's, or lose it."""
 
     def flush(self) -> None:
         """Send what the endpoint has to send."""

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 from msgin5g.exchange import Endpoint
 from msgin5g.l3 import is_l3
+from msgin5g_host.capture import Tap
 
 
 class Clock(Protocol):
@@ -23,7 +24,8 @@ class Pump:
 
     on_event(event, now) takes every event of the endpoint; before_send(now) runs once per batch;
     on_l3(peer, frame, now) takes what begins like an L3 message (Annex A.2). None must block for
-    long. Call `flush` after using the endpoint outside of these.
+    long. Call `flush` after using the endpoint outside of these. `tap` sees every frame while
+    somebody captures, see `msgin5g_host.capture`.
     """
 
     def __init__(
@@ -36,6 +38,7 @@ class Pump:
     ) -> None:
         self.endpoint = endpoint
         self.closed = False
+        self.tap: Tap | None = None
         self._clock = clock
         self._on_event = on_event
         self._before_send = before_send
@@ -54,8 +57,16 @@ class Pump:
         """Send one frame now, or lose it."""
         raise NotImplementedError
 
+    def send(self, data: bytes, peer: Any) -> None:
+        """Send one frame that is not the endpoint's, or lose it."""
+        if self.tap is not None:
+            self.tap(data, peer, True, self._clock.now())
+        self.transmit(data, peer)
+
     def receive(self, data: bytes, peer: Any, now: int) -> None:
         """Take one frame; `settle` ends the batch."""
+        if self.tap is not None:
+            self.tap(data, peer, False, now)
         if self._on_l3 is not None and data and is_l3(data[0]):
             self._on_l3(peer, data, now)
             return
@@ -79,6 +90,8 @@ class Pump:
         while event := endpoint.next_event():
             self._on_event(event, now)
         for data, peer in out:
+            if self.tap is not None:
+                self.tap(data, peer, True, now)
             transmit(data, peer)
         self._schedule(now)
 

@@ -19,6 +19,7 @@ from msgin5g.configuration import ROOT as CONFIGURATIONS
 from msgin5g.exchange import ACKED, REQUEST, RESPONSE, Endpoint, Exchange, Incoming, Params
 from msgin5g.topic_requests import is_reserved
 from msgin5g_host.aiocoap_transport import RULES, create_context
+from msgin5g_host.capture import Capture
 from msgin5g_host.clock import Clock
 from msgin5g_host.folder import StoreError
 from msgin5g_host.log import EventLog
@@ -88,6 +89,11 @@ class CoapServer:
     @property
     def address(self) -> tuple[str, int]:
         return self._udp.address
+
+    def capture(self, capture: Capture) -> None:
+        """Let a capture see what passes."""
+        url = "coap://" + _text(self.address)
+        capture.watch(self._udp, url, "MSGin5G-1", self.address)
 
     async def close(self) -> None:
         """Stop serving; what was answered is on disk."""

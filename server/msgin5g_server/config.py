@@ -178,6 +178,7 @@ KEYS = (
     ),
     Key("server.open", bool, False, "let any UE Service ID register (lab mode)"),
     Key("server.log_messages", bool, False, "log every protocol message"),
+    Key("server.capture", str, "", "file for a capture of MSGin5G-1 (pcapng); empty for none"),
     *http_keys("the operator's bearer token"),
     Key("http.ca", str, "", "file of CAs for callbacks and peers (PEM); empty for the system's"),
     Key("http.deadline_s", float, 10.0, "longest that a callback or peer may take", _above_zero),

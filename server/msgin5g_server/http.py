@@ -7,6 +7,8 @@ from itertools import islice
 
 from aiohttp import web
 
+from msgin5g_host.capture import Capture
+from msgin5g_host.capture_http import CaptureStreams
 from msgin5g_host.clock import Clock, iso
 from msgin5g_host.http_access import server_tls
 from msgin5g_host.journal import Journal
@@ -43,6 +45,7 @@ class HttpServer:
         coap_counters: Callable[[], Mapping[str, int]],
         durably: Durably,
         journal: Journal,
+        capture: Capture,
     ) -> None:
         self._core = core
         self._clock = clock
@@ -62,6 +65,8 @@ class HttpServer:
         self._view = pages.view
         app.router.add_get("/health", self._health)
         app.router.add_get("/metrics", self._metrics)
+        self._streams = CaptureStreams(capture, self._view.check)
+        self._streams.add_routes(app)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
         self.address: tuple[str, int] = ("", 0)
 
@@ -75,6 +80,7 @@ class HttpServer:
     async def close(self) -> None:
         """Stop serving."""
         self._view.close()
+        self._streams.close()
         await self._runner.cleanup()
 
     async def _ues(self, request: web.Request) -> web.Response:

@@ -7,6 +7,8 @@ import os
 import sys
 
 from msgin5g_host import daemon
+from msgin5g_host.capture import Capture
+from msgin5g_host.capture_file import open_capture
 from msgin5g_host.clock import Clock
 from msgin5g_host.config import (
     ConfigError,
@@ -76,16 +78,21 @@ async def _serve(settings: Settings, as_json: bool, stop: asyncio.Event) -> None
     )
     registry = Registry(settings["server.data"], settings["server.max_registrations"])
     core = ServerCore(settings, registry, log)
-    coap = http = calls = None
+    coap = http = calls = file = None
     try:
         coap = CoapServer(*parse_address(settings["server.bind"]), core, clock, log)
+        capture = Capture("server", clock)
+        coap.capture(capture)
+        file = open_capture(settings, "server.capture", capture, log)
         tls, deadline_s = client_tls(settings), settings["http.deadline_s"]
         calls = Calls(core.messages, coap.durably, tls, deadline_s, log)
         asks = NetworkCalls(core.messages.network, calls, coap.durably, settings)
         coap.on_calls, coap.on_asks = calls.start, asks.start
         where = settings["server.http"]
         if where:
-            http = HttpServer(core, clock, lambda: coap.endpoint.counters, coap.durably, journal)
+            http = HttpServer(
+                core, clock, lambda: coap.endpoint.counters, coap.durably, journal, capture
+            )
             await http.start(*parse_address(where))
         log.event(
             "ready",
@@ -106,6 +113,8 @@ async def _serve(settings: Settings, as_json: bool, stop: asyncio.Event) -> None
             await calls.close()
         if coap is not None:
             await coap.close()
+        if file is not None:
+            file.close()
         core.close()
         registry.close()
         log.event("stopped")

@@ -14,6 +14,7 @@ from msgin5g_gateway.relay_shell import RelayUe
 from msgin5g_host.clock import Clock
 from msgin5g_host.folder import StoreError
 from msgin5g_host.log import EventLog
+from tests.host.pcapng_file import read
 from tests.world import gateway_settings
 
 SERVER = frozenset({("server.example", 65401), ("192.0.2.1", 65401)})
@@ -228,6 +229,41 @@ def test_after_a_restart_the_server_reaches_a_client_where_it_was(tmp_path):
         assert (await received(client))[0] == datagram(PATH, payload=b"news")
         client.send(datagram(PATH))
         assert (await received(rig.server))[1] == address
+        client.close()
+
+    play(script, tmp_path)
+
+
+def test_a_capture_sees_what_passes_the_links(tmp_path):
+    class Follower:
+        data = b""
+
+        def take(self, block):
+            self.data += block
+
+    async def script(rig):
+        follower = Follower()
+        client = rig.client()
+        client.send(datagram(PATH))
+        _, address = await received(rig.server)
+        rig.relay.capture.follow(follower)
+        for _ in range(2):
+            client.send(datagram(PATH, payload=b"up"))
+            await received(rig.server)
+            rig.server.sendto(datagram(PATH, payload=b"down"), address)
+            await received(client)
+        rig.relay.capture.leave(follower)
+        client.send(datagram(PATH))
+        await received(rig.server)
+        interfaces, packets = read(follower.data)
+        assert interfaces[1][2].decode() == rig.relay.links[0].url
+        shown = [(one["options"][2][0], one["data"]) for one in packets]
+        up, down = datagram(PATH, payload=b"up"), datagram(PATH, payload=b"down")
+        assert shown == [(1, up), (2, down)] * 2
+        here = int(rig.relay.links[0].url.rpartition(":")[2])
+        there = client.getsockname()[1]
+        ports = [[int.from_bytes(one["tags"][tag]) for tag in (25, 26)] for one in packets]
+        assert ports == [[there, here], [here, there]] * 2
         client.close()
 
     play(script, tmp_path)

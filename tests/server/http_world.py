@@ -10,6 +10,7 @@ import aiohttp
 from aiohttp import web
 
 from msgin5g import message, registration
+from msgin5g_host.capture import Capture
 from msgin5g_host.clock import Clock
 from msgin5g_host.journal import Journal
 from msgin5g_host.log import EventLog
@@ -96,7 +97,8 @@ class Site:
         self.registry = Registry(self.settings["server.data"])
         self.core = ServerCore(self.settings, self.registry, log)
         self.coap = CoapServer("127.0.0.1", 0, self.core, Clock(), log)
-        self.http = HttpServer(self.core, Clock(), dict, self.coap.durably, self.journal)
+        capture = Capture("server", Clock())
+        self.http = HttpServer(self.core, Clock(), dict, self.coap.durably, self.journal, capture)
         tls = client_tls(self.settings)
         deadline_s = self.settings["http.deadline_s"]
         self.calls = Calls(self.core.messages, self.coap.durably, tls, deadline_s, log)

@@ -7,6 +7,7 @@ import aiohttp
 import pytest
 
 from msgin5g.registration import reg
+from msgin5g_host.capture import Capture
 from msgin5g_host.journal import Journal
 from msgin5g_server.core import ServerCore
 from msgin5g_server.http import HttpServer
@@ -50,6 +51,7 @@ async def _with_server(core, job):
     server = HttpServer(
         *(core, StoppedClock(), lambda: {"retransmissions": 3, 'odd"name\\': 1}, durably(core)),
         Journal(),
+        Capture("server", StoppedClock()),
     )
     await server.start("127.0.0.1", 0)
     try:

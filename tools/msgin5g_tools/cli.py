@@ -19,6 +19,7 @@ VERBS = {
     "listen": ("msgin5g_tools.listen", "show the messages of a UE or an application"),
     "group": ("msgin5g_tools.group", "create, show, change, delete and list groups"),
     "config": ("msgin5g_tools.config.command", "write, check and show configuration files"),
+    "trace": ("msgin5g_tools.trace", "capture what crosses the links of a gateway or server"),
     "bench": ("msgin5g_tools.bench", "measure throughput, latency, memory and wire bytes"),
     "doctor": ("msgin5g_tools.doctor", "check what this machine has and what is missing"),
 }

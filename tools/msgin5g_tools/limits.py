@@ -17,6 +17,9 @@ from msgin5g_gateway.sets import MAX_RECEIVED_SETS, MAX_SENT_SETS
 from msgin5g_gateway.throttle import MAX_GUESSERS
 from msgin5g_gateway.topics import MAX_ASKING, MAX_OBSERVATIONS
 from msgin5g_gateway.uplink import MAX_RELAYS, MAX_RELAYS_OF_ONE
+from msgin5g_host.capture import MAX_CAPTURE_FOLLOWERS
+from msgin5g_host.capture_file import MAX_CAPTURE_BYTES
+from msgin5g_host.capture_http import MAX_CAPTURE_QUEUE_BYTES
 from msgin5g_host.journal import (
     MAX_ENTRIES,
     MAX_FOLLOWED,
@@ -138,6 +141,19 @@ def rows() -> list[tuple[str, int, str, str]]:
         ("gateway MAX_OBSERVATIONS", MAX_OBSERVATIONS, "subscriptions kept", "answered 5.03"),
         ("relay MAX_CONTACTS", MAX_CONTACTS, "clients", "the longest silent is cut off"),
         ("gateway outbox.max_messages", 10_000, "kept messages", "answered 5.03, not kept"),
+        (
+            "MAX_CAPTURE_BYTES",
+            MAX_CAPTURE_BYTES,
+            "bytes of a capture's file",
+            "the older file goes",
+        ),
+        ("MAX_CAPTURE_FOLLOWERS", MAX_CAPTURE_FOLLOWERS, "captures at once", "answered 503"),
+        (
+            "MAX_CAPTURE_QUEUE_BYTES",
+            MAX_CAPTURE_QUEUE_BYTES,
+            "bytes that wait for a reader of a capture",
+            "frames are missed, told",
+        ),
         ("server datagram", MAX_DATAGRAM_BYTES, "bytes", "answered 4.13; larger ones in blocks"),
         ("server MAX_TRANSFERS", MAX_TRANSFERS, "block-wise transfers", "the idlest is dropped"),
         ("server MAX_TRANSFER_BYTES", MAX_TRANSFER_BYTES, "bytes in blocks", "answered 4.13"),
