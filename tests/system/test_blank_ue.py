@@ -59,7 +59,7 @@ def check_registered(ues):
         assert [one["ue_service_id"] for one in told] == [ue_id(number)]
 
 
-@pytest.mark.clause("6.1-c", "6.1-b", "6.2.3.2.1-p2", "7.2.5-svc")
+@pytest.mark.clause("6.2.3.2.1-p2", "7.2.5-svc")
 def test_from_blank_to_an_applications_callback_with_two_configured_values(stack, tmp_path):
     stack.start_server()
     stack.start_gateway()

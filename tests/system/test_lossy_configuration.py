@@ -3,7 +3,7 @@
 import pytest
 
 from msgin5g import coap
-from tests.world import UeNode, World, device_id, ue_id
+from tests.world import GATEWAY, UeNode, World, device_id, ue_id
 
 HOUR_MS = 3_600_000
 LOSSY = {"loss": 0.3, "delay_ms": (5, 300), "duplication": 0.1}
@@ -32,6 +32,11 @@ def test_at_30_percent_loss_every_blank_ue_is_configured_in_bulk_and_registers(t
         world = World(tmp_path / str(seed), 4, seed, blank=True, **LOSSY)
         world.register()
         check(world)
+        sign_ups = [one.core.counters["sign_ups"] for one in world.ues]
+        assert all(sign_ups) and world.gateway.core.counters["bulk_requests"] >= 2
+        world.deregister()
+        assert run(world, world.all_in("deregistered"))
+        assert not [ue for ue, _ in world.server.registry.items() if ue != GATEWAY]
         world.close()
 
 

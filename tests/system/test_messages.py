@@ -140,6 +140,7 @@ def test_a_message_its_report_and_a_long_one(stack):
     assert first.wait_for("MSGRESP", 3)["Cause"] == "unknown recipient"
 
 
+@pytest.mark.clause("6.1-b", "6.1-annexA")
 def test_a_device_writes_to_a_ue_and_the_ue_to_the_device(stack):
     (ue,) = join(stack, 1)
     device = Ue(stack.link)

@@ -56,6 +56,7 @@ def test_a_long_text_arrives_whole(stack):
     assert got["bytes"] == 2500 and got["payload"] == text[:80]
 
 
+@pytest.mark.clause("6.1-b", "6.1-annexA")
 @pytest.mark.parametrize("mode", ["l3", "coap"])
 def test_a_device_and_a_ue_write_to_each_other(stack, mode):
     ue = listener(stack, say_to=DEVICES[mode][1], say_every_s=1, say_report=True)
