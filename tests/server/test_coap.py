@@ -8,7 +8,7 @@ import socket
 import pytest
 from aiocoap import Code, Message
 
-from msgin5g import coap, registration
+from msgin5g import coap, configuration, registration
 from msgin5g.exchange import Endpoint
 from msgin5g_host.aiocoap_transport import RULES, create_context
 from msgin5g_host.clock import Clock
@@ -169,6 +169,22 @@ def test_when_the_disk_refuses_the_answer_is_5_03_and_nothing_is_registered(tmp_
             assert [ue for ue, _ in bench.registry.items()] == [ue_id(1)]
             bench.registry._db.execute("PRAGMA query_only=OFF")
             assert (await bench.post(reg(2))).code == coap.CREATED
+
+    run(scenario())
+
+
+def test_when_the_disk_refuses_nothing_is_assigned(tmp_path):
+    async def scenario():
+        async with Bench(tmp_path) as bench:
+            options = configuration.request_options(SERVICE, "urn:dev:1")
+            assert (await bench.post(reg(1))).code == coap.CREATED
+            bench.core._store._db.execute("PRAGMA query_only=ON")
+            answer = await bench.post(b"", options, coap.GET)
+            assert answer.code == coap.UNAVAILABLE
+            assert bench.core.counters["store_failures"] == 1 and not bench.core._ue_ids
+            bench.core._store._db.execute("PRAGMA query_only=OFF")
+            answer = await bench.post(b"", options, coap.GET)
+            assert answer.code == coap.CONTENT
 
     run(scenario())
 

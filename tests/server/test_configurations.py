@@ -399,6 +399,15 @@ def test_the_segment_size_that_is_told_is_the_one_that_is_used(office):
     assert sizes == [size, 1]
 
 
+def test_a_server_that_does_not_know_its_address_says_what_to_do(office):
+    def no_way(source):
+        raise OSError
+
+    office.core.configurations.address_for = no_way
+    cause = office.refused(coap.UNAVAILABLE, f"ue-uri={DEVICE.format(1)}")
+    assert "set [server] address" in cause
+
+
 # The keys of server.toml
 
 

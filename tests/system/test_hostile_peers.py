@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from msgin5g import coap, registration
+from tests.mpy import check_configuration as configuration_vectors
+from tests.mpy.check_message import payload_of
 from tests.processes import Stack
 
 VECTORS = Path(__file__).parent.parent / "vectors"
@@ -45,6 +47,11 @@ def hostile_datagrams():
             payload = vector["payload"].encode("utf-8", "surrogatepass")
         mid += 1
         yield coap.encode(coap.CON, coap.POST, mid, b"v", PATH, payload[:60_000])
+    for file in sorted(VECTORS.glob("configuration/*.json")):
+        vector = json.loads(file.read_text())
+        if vector["kind"] == "request":
+            mid += 1
+            yield coap.encode(coap.CON, coap.GET, mid, b"v", *get_of(vector))
     noise = random.Random(1)
     for _ in range(5000):
         yield noise.randbytes(noise.randrange(64))
@@ -54,6 +61,12 @@ def hostile_datagrams():
         for _ in range(noise.randrange(1, 6)):
             broken[noise.randrange(len(broken))] = noise.randrange(256)
         yield bytes(broken)
+
+
+def get_of(vector):
+    """Return the options and the payload of a configuration GET."""
+    message = configuration_vectors.get(vector, payload_of(vector))
+    return message.options, message.payload
 
 
 def rss_kib(pid):

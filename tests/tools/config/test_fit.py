@@ -56,6 +56,28 @@ def test_what_fits_has_no_problem(check):
     assert check(SERVER, GATEWAY, UE, DEVICE, DIRECT) == []
 
 
+def test_a_ue_that_asks_who_it_is_fits_by_its_ue_id(check):
+    here = key(ue_id="device1@example.org")
+    with_ids = {
+        "server": change(SERVER, '"urn:example:ue:1"\n', '"urn:example:ue:1"\n' + here),
+        "gateway": change(GATEWAY, '"urn:example:ue:1"\n', '"urn:example:ue:1"\n' + here),
+    }
+    asks = {"ue_id": "device1@example.org"}
+    direct = {"ue_id": "device2@example.org", "direct": True}
+    server = with_ids["server"] + key(ue_id="device2@example.org")
+    assert check(server, with_ids["gateway"], asks, direct) == []
+    (found,) = check(server, GATEWAY, asks)
+    assert "device1@example.org of u0.json may not use the gateway" in found["problem"]
+    assert 'ue_id = "device1@example.org"' in found["do"]
+    (found,) = check(with_ids["server"], with_ids["gateway"], direct)
+    assert "device2@example.org has no account" in found["problem"]
+    (found,) = check(SERVER, with_ids["gateway"], asks)
+    assert found["level"] == "warning" and "has no ue_id" in found["problem"]
+    other = change(with_ids["server"], "device1", "device9")
+    (found,) = check(other, with_ids["gateway"], asks)
+    assert found["level"] == "error" and "device9@example.org in s.toml" in found["problem"]
+
+
 def change(text, old, new):
     assert old in text
     return text.replace(old, new)

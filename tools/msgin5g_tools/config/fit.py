@@ -166,6 +166,7 @@ def _accounts_fit(server: Loaded, gateway: Loaded) -> Iterator[Misfit]:
                 f"{ue} may only come through {accounts[ue]}, and is in the table of {own}",
                 f'set gateway = "{own}" in its account, or remove it from {path}',
             )
+    yield from _ue_ids_fit(server, gateway)
     if settings["gateway.open"]:
         return
     for ue, through in accounts.items():
@@ -176,6 +177,24 @@ def _accounts_fit(server: Loaded, gateway: Loaded) -> Iterator[Misfit]:
                 f"{ue} may only come through {own}, which does not know it",
                 f'add to {path} a [[ue]] or a [[device]] with ue_service_id = "{ue}"',
             )
+
+
+def _ue_ids_fit(server: Loaded, gateway: Loaded) -> Iterator[Misfit]:
+    """By which MSGin5G UE IDs UEs may ask for their configuration."""
+    given = {row["ue_service_id"]: row["ue_id"] for row in server.values.rows["ue"]}
+    for row in gateway.values.rows["ue"]:
+        ue, ue_id = row["ue_service_id"], row["ue_id"]
+        if ue_id is None or ue not in given or given[ue] == ue_id:
+            continue
+        if given[ue] is None:
+            problem = (
+                f"{ue_id} may ask the gateway who it is, and the account of {ue} has no ue_id"
+            )
+            do = f'add ue_id = "{ue_id}" to the account in {server.path}'
+            yield Misfit(WARNING, server.path, problem, do)
+        else:
+            problem = f"the ue_id of {ue} is {ue_id}, and {given[ue]} in {server.path}"
+            yield Misfit(ERROR, gateway.path, problem, "give both the same")
 
 
 def _addresses(server: Loaded, gateway: Loaded) -> Iterator[Misfit]:
@@ -213,7 +232,7 @@ def _through(gateways: Sequence[Loaded], ue: Loaded) -> Iterator[Misfit]:
                 ERROR,
                 gateway.path,
                 f"{ue.name} of {ue.path} may not use the gateway",
-                f'add to {gateway.path} a [[ue]] with ue_service_id = "{ue.name}"',
+                f'add to {gateway.path} a [[ue]] with {_identity(values)[0]} = "{ue.name}"',
             )
         elif not is_client:
             yield from _device(gateway, ue)
@@ -237,7 +256,6 @@ def _device(gateway: Loaded, ue: Loaded) -> Iterator[Misfit]:
 
 def _direct(server: Loaded, ue: Loaded) -> Iterator[Misfit]:
     """A UE that speaks with the server itself, or through a Relay UE."""
-    accounts = _accounts(server)
     yield from _service_ids(ue, ue.values["service_id"], server)
     lifetime_s, refresh_s = server.values["server.registration_lifetime_s"], ue.values["refresh_s"]
     if not refresh_s or refresh_s >= lifetime_s:
@@ -245,14 +263,16 @@ def _direct(server: Loaded, ue: Loaded) -> Iterator[Misfit]:
         yield Misfit(WARNING, ue.path, problem, f"set refresh_s to {lifetime_s // 2}")
     if server.values["server.open"]:
         return
-    if ue.name not in accounts:
-        do = _add_account(server.path, ue.name)
-        yield Misfit(ERROR, ue.path, f"{ue.name} has no account at the server", do)
-    elif accounts[ue.name]:
+    key, name = _identity(ue.values)
+    account = next((row for row in server.values.rows["ue"] if row[key] == name), None)
+    if account is None:
+        do = f'add to {server.path} a [[ue]] with {key} = "{name}"'
+        yield Misfit(ERROR, ue.path, f"{name} has no account at the server", do)
+    elif account["gateway"]:
         yield Misfit(
             ERROR,
             ue.path,
-            f"{ue.name} is direct, and may only come through {accounts[ue.name]}",
+            f"{name} is direct, and may only come through {account['gateway']}",
             f"remove gateway from its account in {server.path}",
         )
 
@@ -282,10 +302,17 @@ def _knows(gateway: Loaded, values: dict[str, Any]) -> bool:
     if settings["gateway.open"] and values["mode"] == "client":
         return True
     if values["mode"] == "client":
-        return any(row["ue_service_id"] == values["ue_service_id"] for row in settings.rows["ue"])
+        key, name = _identity(values)
+        return any(row[key] == name for row in settings.rows["ue"])
     return any(
         row["application_id"] == values["application_id"] for row in settings.rows["device"]
     )
+
+
+def _identity(values: dict[str, Any]) -> tuple[str, str]:
+    """Return the key and value by which a UE with a client is known, from its file."""
+    key = "ue_service_id" if values["ue_service_id"] else "ue_id"
+    return key, values[key]
 
 
 def _add_account(path: str, ue: str, gateway: str = "") -> str:

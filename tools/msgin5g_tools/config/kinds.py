@@ -11,6 +11,7 @@ from msgin5g_gateway import config as gateway
 from msgin5g_host.config import ConfigError, Settings, load
 from msgin5g_server import config as server
 from msgin5g_server.http_access import check_access
+from msgin5g_server.ue_ids import accounts_by_ue_id
 from ue import config as ue
 from ue.errors import ConfigError as UeConfigError
 
@@ -30,11 +31,13 @@ class Loaded:
 
     @property
     def name(self) -> str:
-        """What people call it: the server's address, or a UE Service ID."""
+        """What people call it: a server's address, a UE Service ID, or what a UE has instead."""
         if self.kind == SERVER:
             return str(self.values["server.bind"])
         if self.kind == GATEWAY:
             return str(self.values["gateway.ue_service_id"])
+        if self.values["mode"] == "client":
+            return str(self.values["ue_service_id"] or self.values["ue_id"])
         return self.values["ue_service_id"] or f"device {self.values['application_id']}"
 
 
@@ -50,6 +53,7 @@ def load_file(path: str, environ: Mapping[str, str]) -> Loaded:
     if kind == SERVER:
         try:
             check_access(settings)
+            accounts_by_ue_id(settings.rows["ue"])
         except ConfigError as problem:
             raise ConfigError(f"{path}: {problem}") from None
     return Loaded(path, kind, settings)
