@@ -7,7 +7,17 @@ import pytest
 from msgin5g import coap, registration
 from msgin5g.exchange import Endpoint
 from tests.wire import Wire
-from tests.world import GATEWAY, SERVICE, ServerNode, UeNode, World, rng, server_settings, ue_id
+from tests.world import (
+    GATEWAY,
+    SERVICE,
+    ServerNode,
+    UeNode,
+    World,
+    device_id,
+    rng,
+    server_settings,
+    ue_id,
+)
 
 PROFILE = {
     "triInfo": {"ueId": "urn:example:device:1", "cliPorts": [{"portNum": 7, "Protocol": "NIDD"}]},
@@ -423,7 +433,7 @@ def keys_of(value):
 
 @pytest.mark.clause("7.3.1", "6.1-coap")
 def test_every_payload_that_passes_is_a_json_object_with_the_short_keys(tmp_path):
-    world = World(tmp_path, 3, ue={"profile": PROFILE, "ue_id": "urn:example:device:1"})
+    world = World(tmp_path, 1, ue={"profile": PROFILE, "ue_id": device_id(1)})
     world.register()
     assert world.wire.run(60_000, world.all_in("registered"))
     world.deregister()
