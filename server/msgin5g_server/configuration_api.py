@@ -29,6 +29,7 @@ from msgin5g_server.seal import (
     Refused,
     SealAnswer,
     SealRequest,
+    host_of,
     wanted_format,
 )
 from msgin5g_server.ue_ids import UeIds, document_id
@@ -112,7 +113,7 @@ class ConfigurationApi:
 
     def _all(self, request: SealRequest, asked: ConfigurationRequest, form: int) -> SealAnswer:
         """Return every document, to managers."""
-        if request.source.rpartition(":")[0].strip("[]") not in self._managers:
+        if host_of(request.source) not in self._managers:
             raise Refused(coap.FORBIDDEN, "ue-uri is missing; all documents are for managers")
         if asked.vendor or asked.type or asked.serial:
             raise Refused(UNPROCESSABLE, "documents are kept by ue-uri alone: ask with it")

@@ -34,6 +34,7 @@ from msgin5g_server.seal import (
     Refused,
     SealAnswer,
     SealRequest,
+    host_of,
     read,
     wanted_format,
     write,
@@ -224,7 +225,7 @@ class GroupApi:
         return any(self._speaks_for(request.source, one, now) for one in group.members)
 
     def _is_manager(self, request: SealRequest) -> bool:
-        return request.source.rpartition(":")[0].strip("[]") in self._managers
+        return host_of(request.source) in self._managers
 
     def _speaks_for(self, source: str, ue: str, now: int) -> bool:
         """Tell whether a UE asks itself: then it has a group management client."""

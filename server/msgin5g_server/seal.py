@@ -80,6 +80,11 @@ class Desk:
         return SealAnswer(code, payload, PROBLEM_FORMAT)
 
 
+def host_of(source: str) -> str:
+    """Return the host in "host:port"; one of version 4 as such, on a socket of version 6 too."""
+    return source.rpartition(":")[0].strip("[]").removeprefix("::ffff:")
+
+
 def read(request: SealRequest) -> Any:
     """Return the value of a payload, CBOR if nothing else is said. Raises BadMessage, Refused."""
     if request.content_format in (None, CBOR_FORMAT):

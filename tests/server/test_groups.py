@@ -198,7 +198,10 @@ def test_an_administrator_that_leaves_is_none_any_more(office):
 
 
 def test_a_manager_may_have_an_address_of_version_6(office):
-    assert office.request(coap.GET, DOCUMENTS, source="[::1]:5683")[0] == coap.CONTENT
+    # The last is one of version 4 on a socket of version 6.
+    for source in ("[::1]:5683", "10.9.9.9:5683", "[::ffff:10.9.9.9]:5683"):
+        assert office.request(coap.GET, DOCUMENTS, source=source)[0] == coap.CONTENT
+    assert office.request(coap.GET, DOCUMENTS, source="[::ffff:10.9.9.8]:1")[1] == []
 
 
 def test_what_stands_in_server_toml_is_shown_and_stays(office):
