@@ -68,6 +68,18 @@ def test_one_is_made_to_fit_the_other(capsys):
     assert [one["kind"] for one in answer["files"]] == ["server", "gateway", "ue", "ue"]
 
 
+def test_a_ue_may_have_its_ue_id_only_and_the_gateway_takes_those_of_the_server(capsys):
+    Path("server.toml").write_text(
+        '[server]\n[[ue]]\nue_service_id = "urn:example:gw:1"\n'
+        '[[ue]]\nue_service_id = "urn:a"\nue_id = "a chip"\ngateway = "urn:example:gw:1"\n'
+    )
+    assert main(["config", "init", "gateway", "--server-config", "server.toml"]) == 0
+    assert 'ue_id = "a chip"' in Path("gateway.toml").read_text()
+    assert main(["config", "init", "ue", "--ue-id", "a chip"]) == 0
+    assert "ue_service_id" not in json.loads(Path("ue.json").read_text())
+    assert main(["config", "check", "server.toml", "gateway.toml", "ue.json"]) == 0
+
+
 @pytest.mark.parametrize("role", ["server", "gateway"])
 def test_every_key_is_there_with_its_meaning_and_its_default(role):
     assert main(["config", "init", role]) == 0

@@ -78,6 +78,9 @@ def add_arguments(verbs: Any) -> None:
         one.add_argument("--open", action="store_true", help="let anybody in (lab mode)")
     ue = _verb(verbs, UE, "the JSON file of a constrained UE")
     ue.add_argument("--ue-service-id", metavar="URI", help=f"default {_UE_ID}")
+    ue.add_argument(
+        "--ue-id", metavar="ID", help="MSGin5G UE ID; alone: it asks for its UE Service ID by it"
+    )
     ue.add_argument("--link", metavar="URL", help="the gateway, such as serial://uart0")
     ue.add_argument(
         "--device",
@@ -151,6 +154,7 @@ def _server(args: argparse.Namespace) -> tuple[str, bool]:
 def _gateway(args: argparse.Namespace) -> tuple[str, bool]:
     own = args.ue_service_id or _GATEWAY_ID
     server, service_id, ues = args.server, args.service_id, args.ue
+    ue_ids: dict[str, str] = {}
     if args.server_config:
         file = _load(args.server_config, SERVER)
         service_id = service_id or file.values["server.service_id"]
@@ -160,6 +164,7 @@ def _gateway(args: argparse.Namespace) -> tuple[str, bool]:
             rows = file.values.rows["ue"]
             ues = [row["ue_service_id"] for row in rows if row["gateway"] == own]
             ues = [one for one in ues if one not in devices]
+            ue_ids = {row["ue_service_id"]: row["ue_id"] for row in rows if row["ue_id"]}
     if ues is None:
         ues = [] if args.device else [_UE_ID]
     server = server or "coap://127.0.0.1:65401"
@@ -180,7 +185,10 @@ def _gateway(args: argparse.Namespace) -> tuple[str, bool]:
         "gateway.open": args.open or None,
     }
     rows = {
-        "ue": [{"ue_service_id": one} for one in ues],
+        "ue": [
+            {"ue_service_id": one, **({"ue_id": ue_ids[one]} if one in ue_ids else {})}
+            for one in ues
+        ],
         "device": [_device(text) for text in args.device],
     }
     _distinct("--device", [str(row["application_id"]) for row in rows["device"]])
@@ -205,8 +213,11 @@ def _ue(args: argparse.Namespace) -> tuple[str, bool]:
     values: dict[str, Any] = {}
     gateway = _load(args.gateway_config, GATEWAY) if args.gateway_config else None
     if args.device is None:
-        values["ue_service_id"] = args.ue_service_id or _UE_ID
-        check_uri(values["ue_service_id"])
+        if args.ue_id:
+            values["ue_id"] = args.ue_id
+        if args.ue_service_id or not args.ue_id:
+            values["ue_service_id"] = args.ue_service_id or _UE_ID
+            check_uri(values["ue_service_id"])
     else:
         values |= {"mode": args.mode, "application_id": args.device}
         values["credential"] = _credential(gateway, args.device)
