@@ -6,7 +6,16 @@ import re
 
 import pytest
 
-from msgin5g import app_client, l3, message, registration, topic_requests, topics
+from msgin5g import (
+    app_client,
+    configuration,
+    configuration_requests,
+    l3,
+    message,
+    registration,
+    topic_requests,
+    topics,
+)
 from msgin5g.errors import BadMessage
 from msgin5g_tools.reference.l3_octets import LAYOUTS, cut
 from msgin5g_tools.reference.messages import FAMILIES, VECTORS, vector
@@ -15,7 +24,8 @@ FORMS = [pytest.param(form, id=form.name) for family in FAMILIES for form in fam
 ALL = {
     f"{path.parent.name}/{path.stem}": vector(f"{path.parent.name}/{path.stem}")
     for path in sorted(VECTORS.glob("*/*.json"))
-    if path.parent.name in ("registration", "message", "topic", "app_client", "l3")
+    if path.parent.name
+    in ("app_client", "configuration", "l3", "message", "registration", "topic")
 }
 ODD = 17.5  # neither a text nor a whole number, a boolean, a list or an object
 
@@ -40,6 +50,10 @@ def parse(name, value):
     folder, request = name.partition("/")[0], golden["kind"] == "request"
     if folder == "message":
         return message.parse_message(payload)
+    if folder == "configuration":
+        if request:
+            return configuration_requests.parse_request(golden["path"], golden["query"], payload)
+        return configuration.parse_answer(payload)
     if folder == "topic":
         if request:
             return topic_requests.parse_request(Get(golden, payload))

@@ -149,7 +149,7 @@ TOPICS = Family(
             _SUBSCRIBER,
         ),
         Form(
-            "Answer to either",
+            "Answer to a subscription",
             "6.6.3",
             "server → UE",
             ("topic/answer-subscribed", "topic/answer-refused"),
@@ -169,7 +169,7 @@ DEVICES = Family(
     "way; both spellings are taken.",
     (
         Form(
-            "Registration",
+            "REG of a device",
             "A.3.2.7",
             "device → gateway",
             ("app_client/registration",),
@@ -180,14 +180,14 @@ credential | text | yes | Credential information
 """,
         ),
         Form(
-            "De-registration",
+            "DEREG of a device",
             "A.3.2.8",
             "device → gateway",
             ("app_client/deregistration",),
             head("DEREG") + "registrationID | text | yes | 12 hex digits\n",
         ),
         Form(
-            "Answer to both",
+            "Answer to either of them",
             "A.3.2.7, A.3.2.8",
             "gateway → device",
             ("app_client/registration-answer-good", "app_client/registration-answer-refused"),

@@ -6,13 +6,14 @@ from pathlib import Path
 from typing import Any
 
 from msgin5g import l3
+from msgin5g_tools.reference.configuration_forms import CONFIGURATION
 from msgin5g_tools.reference.forms import Form
 from msgin5g_tools.reference.l3_octets import HALF, LAYOUTS, Element, Layout, cut
 from msgin5g_tools.reference.markdown import code, page, table
 from msgin5g_tools.reference.message_forms import DEVICES, MESSAGES, TOPICS
 from msgin5g_tools.reference.registration_forms import REGISTRATION
 
-FAMILIES = (REGISTRATION, MESSAGES, TOPICS, DEVICES)
+FAMILIES = (REGISTRATION, CONFIGURATION, MESSAGES, TOPICS, DEVICES)
 VECTORS = Path(__file__).parents[3] / "tests" / "vectors"
 _INTRODUCTION = """\
 JSON over CoAP: POST to `/msgin5g`, Content-Format 50, port 65401. Needed means: who receives
