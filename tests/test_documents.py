@@ -6,19 +6,21 @@ tests/system/test_documents_run.py runs the commands.
 import json
 import re
 import shlex
+import tomllib
 from urllib.parse import urlsplit
 
 import pytest
 
 from msgin5g import gaps, l3
 from msgin5g_gateway import config as gateway_config
-from msgin5g_host.config import load
+from msgin5g_host.config import load, parse_link
 from msgin5g_server import config as server_config
 from msgin5g_tools.cli import VERBS, parser_of
 from msgin5g_tools.reference import PAGES
 from msgin5g_tools.reference.config import ue_meanings
 from tests.markdown import DOCUMENTS, ROOT, anchors, blocks, commands, links
 from ue.config import defaults, merge
+from ue.links import open_link
 
 MAKEFILE = (ROOT / "Makefile").read_text()
 SHELL = [
@@ -87,6 +89,36 @@ def understood(words):
         parser_of(words[0]).parse_args(words[1:])
     except SystemExit as end:
         assert end.code == 0, f"msgin5g {shlex.join(words)}: see above"
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_every_link_of_a_gateway_or_ue_can_be_opened(name):
+    text = (ROOT / name).read_text()
+    for url in re.findall(r"\b(?:serial|ble)://[^\s\"'`)|,…]*[^\s\"'`)|,…:]", text):
+        is_form = re.search(r"[A-Z]{4}|uartN", url) or url + "…" in text
+        is_peer = re.match(r"ble://[0-9A-F]{2}:", url)
+        if is_form or is_peer:
+            continue
+        try:
+            parse_link(url)
+        except ValueError:
+            assert open_link(url), f"{name}: {url}"
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_the_keys_of_configuration_examples_exist(name):
+    known = {
+        key.name
+        for module in (server_config, gateway_config)
+        for key in [*module.KEYS, *(key for table in module.TABLES for key in table.keys)]
+    }
+    for block in blocks(name):
+        if block.kind != "toml":
+            continue
+        for piece in re.split(r"^# \w+\.toml$", block.text, flags=re.M):
+            for table, content in tomllib.loads(piece).items():
+                for row in content if isinstance(content, list) else [content]:
+                    assert {f"{table}.{key}" for key in row} <= known, f"{name}:{block.line}"
 
 
 @pytest.mark.parametrize("name", DOCUMENTS)
