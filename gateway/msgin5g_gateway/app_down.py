@@ -17,6 +17,7 @@ from msgin5g_gateway.effects import Shared
 from msgin5g_gateway.handover import Handover, Handovers, Item, ReportItem
 from msgin5g_gateway.store import Device
 from msgin5g_gateway.uplink import Uplink
+from msgin5g_host.traces import named_of
 
 _PRIORITIES = {n.HIGH: "HIGH", n.LOW: "LOW"}
 
@@ -71,12 +72,11 @@ class AppDownlink:
             wanted = self._app.wants_report(recipient, message.message_id)
             if message.status == n.FAILURE and wanted:
                 items.append(_report(False, message.message_id))
-            self._shared.log.event(
-                "msgresp", ue=recipient, message=message.message_id, status=message.status
-            )
+            named = {"message": message.message_id, "trace": message.message_id}
+            self._shared.log.event("msgresp", ue=recipient, status=message.status, **named)
         else:
             self._app.send_again(message, now)
-        self._hand_over(incoming, devices[:1], [items], now)
+        self._hand_over(incoming, devices[:1], [items], named_of(message), now)
 
     def poll(self, now: int) -> None:
         """Ask for segments that are missing, and say which sets are given up."""
@@ -104,7 +104,8 @@ class AppDownlink:
         if message.segment is not None:
             whole = self._sets.take(recipient, message, payload, now)
             if whole is None:
-                self._shared.north_answer(incoming, coap.CHANGED, b"", ue=recipient)
+                named = {"ue": recipient, **named_of(message)}
+                self._shared.north_answer(incoming, coap.CHANGED, b"", **named)
                 return
             message = whole.message
         lists = []
@@ -114,7 +115,7 @@ class AppDownlink:
                 if one.report:
                     message_id = app_client.uuid_bytes(one.message_id)
                     self._app.note_reportable(device, message_id, recipient, message.origin)
-        self._hand_over(incoming, devices, lists, now, whole)
+        self._hand_over(incoming, devices, lists, named_of(message), now, whole)
 
     def _entries(self, device: Device, message: Message) -> list[Message | Entry]:
         """Return the messages of an aggregate that are for a device, or the message itself."""
@@ -141,10 +142,14 @@ class AppDownlink:
         incoming: Any,
         devices: list[Device],
         lists: list[list[Any]],
+        named: dict[str, Any],
         now: int,
         whole: Whole | None = None,
     ) -> None:
-        """Give each device its list; the server hears the worst outcome when all are known."""
+        """Give each device its list; the server hears the worst outcome when all are known.
+
+        named: the fields of the message in logs.
+        """
         codes: list[tuple[int, bytes]] = []
         pairs = [pair for pair in zip(devices, lists, strict=True) if pair[1]]
 
@@ -153,12 +158,12 @@ class AppDownlink:
             if len(codes) < len(pairs):
                 return
             worst = max(codes)
-            self._shared.north_answer(incoming, *worst)
+            self._shared.north_answer(incoming, *worst, **named)
             if whole is not None:
                 self._ended(whole, worst[0], now)
 
         if not pairs:
-            self._shared.north_answer(incoming, coap.CHANGED, b"")
+            self._shared.north_answer(incoming, coap.CHANGED, b"", **named)
         for number, (device, items) in enumerate(pairs):
             waits = incoming if number == 0 else None
             self._handovers.take(Handover(device.application_id, items, done, waits), now)

@@ -25,6 +25,7 @@ from msgin5g_gateway.message_rows import Reportable
 from msgin5g_gateway.sets import SegmentSets
 from msgin5g_gateway.store import Device
 from msgin5g_gateway.uplink import Relay, Uplink
+from msgin5g_host.traces import of_message
 
 MAX_REPORTABLE = 10_000
 MAX_SENDINGS = 1_000
@@ -148,7 +149,7 @@ class AppUplink:
         if device is None or row is None:
             cause = "not registered" if device is None else "a report on an unknown message"
             shared.counters["device reports unknown"] += 1
-            shared.log.event("refused", what=asker.what, cause=cause, peer=asker.peer)
+            shared.log.event("refused", what=asker.what, cause=cause, **asker.named)
             asker.acknowledge(coap.NOT_FOUND, cause.encode())
             return
         if row.kind == Reportable.DEVICE:
@@ -168,6 +169,7 @@ class AppUplink:
         message.status = n.SUCCESS if request.success else n.FAILURE
         payload = imdn(shared.service_id, message)
         relay = ReportRelay(asker, row.speaker, asker.peer, b"", payload, message, now)
+        relay.named = of_message(message)
         self._uplink.take(relay, now)
 
     def note_reportable(
@@ -293,7 +295,10 @@ class AppUplink:
     def _relay(self, waits: Sending | None, sending: Sending, piece: Message, now: int) -> None:
         ue, peer = sending.device.ue or "", sending.device.peer
         payload = msg(self._shared.service_id, piece)
-        self._uplink.take(DeviceRelay(self, waits, ue, peer, b"", payload, piece, now), now)
+        relay = DeviceRelay(self, waits, ue, peer, b"", payload, piece, now)
+        # What the device sent does not say as whom, and to which Service ID.
+        relay.named = of_message(piece)
+        self._uplink.take(relay, now)
 
     def _pieces(self, message: Message) -> list[Message]:
         """Return a message as what may leave at once. Raises CallerError."""

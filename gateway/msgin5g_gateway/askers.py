@@ -13,15 +13,20 @@ REPORT = "DELIVERY REPORT SENDING REQUEST"
 class Asker:
     """A request of a device, to be answered once.
 
-    what: "REG", "DEREG", MESSAGE or REPORT; peer: the transport identifier that it came from.
+    what: "REG", "DEREG", MESSAGE or REPORT; peer: the transport identifier that it came from;
+    trace: the name of the request in logs; ue: whom the device stands for, or None.
     """
 
     speaks_l3 = False
 
-    def __init__(self, shared: Shared, what: str, peer: str) -> None:
+    def __init__(
+        self, shared: Shared, what: str, peer: str, trace: str | None, ue: str | None
+    ) -> None:
         self._shared = shared
         self.what = what
         self.peer = peer
+        self.trace = trace
+        self.named: dict[str, Any] = {"peer": peer, "trace": trace, "ue": ue}
 
     def accept(self, registration_id: bytes) -> None:
         """Say yes; both answers carry the Registration ID."""
@@ -51,8 +56,8 @@ class Asker:
 class CoapAsker(Asker):
     """The CoAP form (A.3.1.7 to A.3.1.10): the answer goes on the acknowledgement."""
 
-    def __init__(self, shared: Shared, what: str, peer: str, incoming: Any) -> None:
-        super().__init__(shared, what, peer)
+    def __init__(self, incoming: Any, *rest: Any) -> None:
+        super().__init__(*rest)
         self._incoming = incoming
 
     def accept(self, registration_id: bytes) -> None:
@@ -74,7 +79,7 @@ class CoapAsker(Asker):
         return self._incoming
 
     def _answer(self, code: int, payload: bytes) -> None:
-        self._shared.answer(self._incoming, code, payload, iface="MSGin5G-5", peer=self.peer)
+        self._shared.answer(self._incoming, code, payload, iface="MSGin5G-5", **self.named)
 
 
 class L3Asker(Asker):
@@ -85,22 +90,26 @@ class L3Asker(Asker):
     def accept(self, registration_id: bytes) -> None:
         registers = self.what == n.REG
         build = l3.registration_accept if registers else l3.deregistration_accept
-        self._shared.frame(self.peer, build(registration_id), "ACCEPT")
+        self._frame(build(registration_id), "ACCEPT")
 
     def reject(self, cause: int, reason: str | None = None) -> None:
         registers = self.what == n.REG
         build = l3.registration_reject if registers else l3.deregistration_reject
         detail = reason or l3.CAUSES[cause]
-        self._shared.frame(self.peer, build(cause), "REJECT", detail=detail)
+        self._frame(build(cause), "REJECT", detail=detail)
 
     def respond(self, success: bool, cause: int | None = None, reason: str | None = None) -> None:
         detail = reason or (None if cause is None else l3.CAUSES[cause])
         frame = l3.message_sending_response(success, cause)
         name = l3.NAMES[l3.MESSAGE_SENDING_RESPONSE]
-        self._shared.frame(self.peer, frame, name, result=success, detail=detail)
+        self._frame(frame, name, result=success, detail=detail)
 
     def acknowledge(self, code: int, text: bytes) -> None:
         """The form has no answer to a report."""
+
+    def _frame(self, frame: bytes, what: str, **fields: Any) -> None:
+        named = {name: one for name, one in self.named.items() if name != "peer"}
+        self._shared.frame(self.peer, frame, what, **named, **fields)
 
     def stands_for(self, other: Asker) -> bool:
         return isinstance(other, L3Asker) and other.peer == self.peer

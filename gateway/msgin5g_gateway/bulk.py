@@ -12,6 +12,7 @@ from msgin5g_gateway.refresh import Refreshes
 from msgin5g_gateway.schedule import Schedule
 from msgin5g_gateway.store import ANSWERED, CACHED, Pending, Registered
 from msgin5g_gateway.tell import Teller
+from msgin5g_host.traces import of_token
 
 _KINDS = (n.REG, n.DEREG)
 _LONGEST_PAUSE_MS = 30_000
@@ -28,6 +29,7 @@ class BulkRequest:
         self.rows = rows
         self.refreshes = refreshes
         self.ues = {row.ue for row in rows} | {row.ue for row in refreshes}
+        self.trace = ""
 
 
 class BulkHandler:
@@ -60,6 +62,10 @@ class BulkHandler:
     def cached(self) -> int:
         """Return how many requests wait for a bulk request or its answer."""
         return len(self._by_ue)
+
+    def cached_of(self, ue: str) -> int:
+        """Return how many requests of a UE wait so."""
+        return sum((ue, kind) in self._by_ue for kind in _KINDS)
 
     def carries(self, ue: str) -> bool:
         """Tell whether the bulk request under way speaks for this UE."""
@@ -97,7 +103,8 @@ class BulkHandler:
         row.waiting = True
         leaves = max(self._schedules[kind].add(now, due, now), self._not_before)
         shared.counters["cached"] += 1
-        shared.log.event("cached", ue=ue, what=kind, leaves_in_s=round((leaves - now) / 1000, 1))
+        wait_s = round((leaves - now) / 1000, 1)
+        shared.log.event("cached", ue=ue, what=kind, leaves_in_s=wait_s, trace=row.trace)
         return interim(ue, max(leaves - now, 0) // 1000 + 1)
 
     def supersede(
@@ -243,11 +250,15 @@ class BulkHandler:
         what = n.BREG if bulk.kind == n.REG else n.DEREG
         shared.counters["bulk_requests"] += 1
         shared.counters["bulk_entries"] += len(payloads)
-        refreshes = len(bulk.refreshes) or None
-        shared.log.event("bulk", what=what, ues=len(bulk.rows), refreshes=refreshes)
+        token = shared.new_token()
+        bulk.trace = of_token(token)
+        named = {"ue": shared.gateway_id, "trace": bulk.trace}
+        inside = [row.trace for row in bulk.rows]
+        counts = {"ues": len(bulk.rows), "refreshes": len(bulk.refreshes) or None}
+        shared.log.event("bulk", what=what, traces=inside, **counts, **named)
         detail = f"{len(payloads)} UE" + "s" * (len(payloads) > 1)
         payload = build(shared.gateway_id, shared.service_id, payloads)
-        shared.north(bulk, what, payload, ue=shared.gateway_id, detail=detail)
+        shared.north(bulk, what, payload, token, detail=detail, **named)
 
     def _send_alone(self, bulk: BulkRequest, now: int) -> bool:
         """Send one request out of a rejected bulk request, unless it is no longer wanted."""
@@ -329,7 +340,8 @@ class BulkHandler:
         row.state, row.result, row.cause = ANSWERED, result, cause
         self._shared.store.put_pending(row)
         self._shared.counters["answered"] += 1
-        self._shared.log.event("answered", ue=row.ue, what=row.kind, result=result, cause=cause)
+        told = {"what": row.kind, "result": result, "cause": cause}
+        self._shared.log.event("answered", ue=row.ue, trace=row.trace, **told)
         self.teller.tell(row, now)
 
 

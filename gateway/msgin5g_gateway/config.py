@@ -2,6 +2,12 @@
 
 from msgin5g import gaps
 from msgin5g_host.config import Key, Table, check_uri, parse_address, parse_link
+from msgin5g_host.http_access import (
+    check_address_or_none,
+    check_token_or_none,
+    check_url_or_none,
+    http_keys,
+)
 
 
 def _positive(value: float) -> None:
@@ -106,6 +112,29 @@ KEYS = (
     Key("gateway.register", bool, True, "register the gateway itself at the server"),
     Key("gateway.log_messages", bool, False, "log every protocol message"),
     Key("gateway.capture", str, "", "file for a capture of all links (pcapng); empty for none"),
+    Key(
+        "gateway.http",
+        str,
+        "",
+        "HTTP address of the gateway's own page; empty for none",
+        check_address_or_none,
+    ),
+    *http_keys("the bearer token of who looks at the page"),
+    Key(
+        "view.report_to",
+        str,
+        "",
+        "the server's page, such as http://127.0.0.1:8080, to tell it what passes here",
+        check_url_or_none,
+    ),
+    Key(
+        "view.report_token",
+        str,
+        "",
+        "bearer token that it is shown, the report_token of this gateway there",
+        check_token_or_none,
+        secret=True,
+    ),
     Key(
         "bulk.configuration",
         bool,

@@ -6,16 +6,16 @@ Effects come out of `take` after `commit`: nothing is acknowledged before it is 
 from collections.abc import Callable
 from typing import Any
 
-from msgin5g import app_client, coap, gaps, l3
+from msgin5g import app_client, coap, gaps
 from msgin5g import names as n
 from msgin5g.errors import BadMessage, UnsupportedType
 from msgin5g.jsontext import loads
 from msgin5g.registration import Request, dereg_answer, gwreg_answer, parse_request, reg_answer
 from msgin5g.topic_requests import parse_request as parse_topic
-from msgin5g_gateway.askers import MESSAGE, REPORT, CoapAsker, L3Asker
 from msgin5g_gateway.bulk import BulkHandler, BulkRequest
 from msgin5g_gateway.bulk_get import BulkGet
 from msgin5g_gateway.configuring import Configuring, PassedGet
+from msgin5g_gateway.device_requests import DeviceRequests
 from msgin5g_gateway.devices import Devices
 from msgin5g_gateway.effects import Effect, Shared
 from msgin5g_gateway.forward import Forward, Forwarder
@@ -26,6 +26,7 @@ from msgin5g_gateway.store import Pending, SignUp, Store
 from msgin5g_gateway.topics import Asking
 from msgin5g_host.config import Settings
 from msgin5g_host.log import EventLog
+from msgin5g_host.traces import of_token
 
 MAX_SIGNUPS = 100_000
 _SWEEP_MS = 60_000
@@ -35,7 +36,8 @@ class GatewayCore:
     """Serve constrained UEs on MSGin5G-6 and -5 and speak for them on MSGin5G-1.
 
     Peers are transport identifiers as text, such as "udp://127.0.0.1:40001". frame_limit: tells
-    how many bytes an L3 message to one of them may have.
+    how many bytes an L3 message to one of them may have. on_delivered: hear how many
+    milliseconds each delivery to a UE took.
     """
 
     def __init__(
@@ -46,10 +48,13 @@ class GatewayCore:
         rng: Callable[[int], int],
         now: int,
         frame_limit: Callable[[str], int] | None = None,
+        on_delivered: list[Callable[[int], None]] | None = None,
     ) -> None:
         self._shared = Shared(settings, store, log, rng)
         if frame_limit is not None:
             self._shared.frame_limit = frame_limit
+        if on_delivered is not None:
+            self._shared.on_delivered = on_delivered
         self._settings = settings
         self._store = store
         self._log = log
@@ -63,6 +68,7 @@ class GatewayCore:
         self.forwarder = Forwarder(self._shared, self.bulk, self.own)
         self.devices = Devices(self._shared, self.forwarder)
         self.messaging = Messaging(self._shared, self.own, self.devices, now)
+        self._device_requests = DeviceRequests(self._shared, self.devices, self.messaging)
         self.configuring = Configuring(self._shared, self.own, self.messaging.topics, now)
 
     def receive(
@@ -82,7 +88,7 @@ class GatewayCore:
         shared = self._shared
         try:
             if app_client.is_app_request(payload) and not _is_message(payload):
-                self._receive_app(incoming, payload, peer, mid, now)
+                self._device_requests.receive(incoming, payload, peer, mid, token, now)
                 return
             if devices_only:
                 raise BadMessage(n.ORI_ADDR, "this link is for devices without an MSGin5G client")
@@ -101,17 +107,18 @@ class GatewayCore:
             if request.msg_type not in (n.REG, n.DEREG, n.GWREG):
                 raise UnsupportedType(n.MSG_TYPE, f"a gateway takes no {request.msg_type}")
         except BadMessage as problem:
-            self._malformed(problem, payload, peer)
+            shared.malformed(problem, payload, peer)
             shared.answer(incoming, coap.BAD_REQUEST, str(problem).encode(), peer=peer)
             return
         what, ue = request.msg_type, request.ue_service_id
+        named = {"ue": ue, "peer": peer, "trace": of_token(token)}
         shared.counters["requests: " + what] += 1
-        self._log.message("rx", "MSGin5G-6", what, ue=ue, peer=peer, mid=mid)
+        self._log.message("rx", "MSGin5G-6", what, mid=mid, **named)
         if not self._may_speak_for(ue):
-            self._refuse(incoming, request, gaps.CAUSE_NOT_ALLOWED, peer)
+            self._refuse(incoming, request, gaps.CAUSE_NOT_ALLOWED, named)
             return
         if what == n.GWREG:
-            self._sign_up(incoming, request, peer, now)
+            self._sign_up(incoming, request, named, now)
             return
         self._note_peer(ue, peer)
         signed_up = self._is_signed_up(ue, now)
@@ -121,10 +128,10 @@ class GatewayCore:
         elif self._is_cache_full() and not self.bulk.would_replace(ue, what):
             shared.counters["cache_full"] += 1
             text = b"too many cached requests, try again later"
-            shared.answer(incoming, coap.UNAVAILABLE, text, ue=ue, peer=peer)
+            shared.answer(incoming, coap.UNAVAILABLE, text, **named)
         else:
             answer = self.bulk.cache(request, payload, peer, mid, token, now)
-            shared.answer(incoming, coap.CHANGED, answer, ue=ue, peer=peer, detail="interim")
+            shared.answer(incoming, coap.CHANGED, answer, detail="interim", **named)
 
     def observe(
         self, incoming: Any, message: coap.Message, peer: str, token: bytes, now: int
@@ -133,7 +140,7 @@ class GatewayCore:
         try:
             request = parse_topic(message)
         except BadMessage as problem:
-            self._malformed(problem, message.payload, peer)
+            self._shared.malformed(problem, message.payload, peer)
             self._shared.answer(incoming, coap.BAD_REQUEST, str(problem).encode(), peer=peer)
             return
         ue = request.ue_service_id
@@ -165,31 +172,7 @@ class GatewayCore:
 
     def receive_l3(self, frame: bytes, peer: str, now: int) -> None:
         """Take an L3 message of a device (Annex A.2)."""
-        shared = self._shared
-        try:
-            message = l3.decode(frame)
-        except BadMessage as problem:
-            self._malformed(problem, frame, peer)
-            self._reject_malformed(frame[0], peer)
-            return
-        self._log.message("rx", "MSGin5G-5", l3.NAMES[message.type], peer=peer)
-        if message.type == l3.REGISTRATION_REQUEST:
-            asker = L3Asker(shared, n.REG, peer)
-            self.devices.register(asker, message.application_id, message.credential, now)
-        elif message.type == l3.DEREGISTRATION_REQUEST:
-            asker = L3Asker(shared, n.DEREG, peer)
-            self.devices.deregister(asker, message.registration_id, now)
-        elif message.type == l3.MESSAGE_SENDING_REQUEST:
-            self.messaging.app.send(L3Asker(shared, MESSAGE, peer), message, now)
-        elif message.type == l3.DELIVERY_REPORT_SENDING_REQUEST:
-            self.messaging.app.report(L3Asker(shared, REPORT, peer), message, now)
-        elif message.type == l3.MESSAGE_RECEIVED_RESPONSE:
-            device = self.devices.at(peer, now)
-            if device is not None:
-                self.messaging.handovers.responded(device, message.success, message.cause, now)
-        else:
-            # What only a gateway sends, or an answer that nobody waits for.
-            shared.counters["stray L3 messages"] += 1
+        self._device_requests.receive_l3(frame, peer, now)
 
     def receive_north(self, incoming: Any, payload: bytes, now: int) -> None:
         """Take a POST of the server. `incoming` comes back in the "north answer" effect."""
@@ -202,20 +185,17 @@ class GatewayCore:
 
     def north_answer(self, ref: Any, code: int, payload: bytes, now: int) -> None:
         """Take the server's answer to a "north" effect."""
-        text = coap.code_text(code)
+        if ref is not None and not isinstance(ref, BulkGet):
+            self._log.message("rx", "MSGin5G-1", coap.code_text(code), **self._named(ref))
         if isinstance(ref, BulkRequest):
-            self._log.message("rx", "MSGin5G-1", text, ue=self._shared.gateway_id)
             self.bulk.answered(ref, code, payload, now)
         elif isinstance(ref, BulkGet):
             self.configuring.bulk.answered(ref, code, payload, now)
         elif isinstance(ref, OwnRegistration):
-            self._log.message("rx", "MSGin5G-1", text, ue=self._shared.gateway_id)
             ref.answered(code, payload, now)
         elif isinstance(ref, Forward):
-            self._log.message("rx", "MSGin5G-1", text, ue=ref.ue)
             self.forwarder.answered(ref, code, payload, now)
         elif ref is not None:
-            self._log.message("rx", "MSGin5G-1", text)
             self.messaging.north_answer(ref, code, payload, now)
 
     def north_failed(self, ref: Any, reason: str, now: int) -> None:
@@ -239,12 +219,13 @@ class GatewayCore:
         """Take the answer of a UE or device to a "post" effect."""
         text = coap.code_text(code)
         if isinstance(ref, Pending):
-            self._log.message("rx", "MSGin5G-6", text, ue=ref.ue, peer=ref.peer)
+            named = {"ue": ref.ue, "peer": ref.peer, "trace": ref.trace}
+            self._log.message("rx", "MSGin5G-6", text, **named)
             self.bulk.teller.acknowledged(ref, code, now)
         elif isinstance(ref, CachedGet):
             self.configuring.bulk.acknowledged(ref)
         else:
-            self._log.message("rx", "MSGin5G-6", text, ue=ref.ue)
+            self._log.message("rx", "MSGin5G-6", text, ue=ref.ue, **ref.named)
             self.messaging.south_answer(ref, code, payload, now)
 
     def south_failed(self, ref: Any, reason: str, now: int) -> None:
@@ -300,37 +281,13 @@ class GatewayCore:
         """Return what `receive_north` got as `incoming` and did not answer."""
         return self.messaging.unanswered_north()
 
-    def _receive_app(self, incoming: Any, payload: bytes, peer: str, mid: int, now: int) -> None:
-        """Take the CoAP form of MSGin5G-5 (Annex A.3). Raises BadMessage."""
-        request = app_client.parse_request(payload)
-        if request.service_id not in (None, self._shared.service_id):
-            raise BadMessage(n.MSG_IDEN, "not this service")
-        what = l3.NAMES.get(request.msg_type, request.msg_type)
-        self._log.message("rx", "MSGin5G-5", what, peer=peer, mid=mid)
-        asker = CoapAsker(self._shared, what, peer, incoming)
-        if what == n.REG:
-            self.devices.register(asker, request.application_id, request.credential, now)
-        elif what == n.DEREG:
-            self.devices.deregister(asker, request.registration_id, now)
-        elif what == MESSAGE:
-            self.messaging.app.send(asker, request, now)
-        elif what == REPORT:
-            self.messaging.app.report(asker, request, now)
-        else:
-            raise UnsupportedType(n.MSG_TYPE, f"a gateway takes no {what} here")
-
-    def _reject_malformed(self, kind: int, peer: str) -> None:
-        """A request that asks for an answer gets one; all else is met with silence."""
-        if kind == l3.REGISTRATION_REQUEST:
-            L3Asker(self._shared, n.REG, peer).reject(l3.CAUSE_PROTOCOL_ERROR)
-        elif kind == l3.DEREGISTRATION_REQUEST:
-            L3Asker(self._shared, n.DEREG, peer).reject(l3.CAUSE_PROTOCOL_ERROR)
-        elif kind == l3.MESSAGE_SENDING_REQUEST:
-            L3Asker(self._shared, MESSAGE, peer).respond(False, l3.CAUSE_PROTOCOL_ERROR)
-
-    def _malformed(self, problem: BadMessage, data: bytes, peer: str) -> None:
-        self._shared.counters["malformed"] += 1
-        self._log.event("malformed", peer=peer, reason=str(problem), bytes=len(data))
+    def _named(self, ref: Any) -> dict[str, Any]:
+        """Return the fields in logs of what the server has answered."""
+        if isinstance(ref, Forward):
+            return {"ue": ref.ue, "trace": ref.north_trace}
+        if isinstance(ref, BulkRequest | OwnRegistration):
+            return {"ue": self._shared.gateway_id, "trace": ref.trace}
+        return {"ue": ref.ue, **ref.named}
 
     def _may_speak_for(self, ue: str) -> bool:
         return ue in self._table or bool(self._settings["gateway.open"])
@@ -347,9 +304,9 @@ class GatewayCore:
         signup = self._store.signups.get(ue)
         return signup is not None and signup.until_ms > now
 
-    def _sign_up(self, incoming: Any, request: Request, peer: str, now: int) -> None:
-        """GWREG (6.3.5.2.1): check, note, answer; never forwarded."""
-        ue = request.ue_service_id
+    def _sign_up(self, incoming: Any, request: Request, named: dict[str, str], now: int) -> None:
+        """GWREG (6.3.5.2.1): check, note, answer; never forwarded. named: its fields in logs."""
+        ue, peer = request.ue_service_id, named["peer"]
         before = self._store.signups.get(ue)
         wanted_id = self._table.get(ue)
         cause = None
@@ -358,17 +315,17 @@ class GatewayCore:
         elif before is None and len(self._store.signups) >= MAX_SIGNUPS:
             cause = gaps.CAUSE_CONGESTION
         if cause:
-            self._refuse(incoming, request, cause, peer)
+            self._refuse(incoming, request, cause, named)
             return
         longest: int = self._settings["gateway.gateway_time_s"]
         accepted = longest if request.expires_s is None else min(request.expires_s, longest)
         self._note_peer(ue, peer)
         self._store.put_signup(SignUp(ue, peer, now + accepted * 1000))
         new = before is None or before.until_ms <= now
-        self._log.event("signed-up", ue=ue, peer=peer, seconds=accepted, again=not new or None)
+        self._log.event("signed-up", seconds=accepted, again=not new or None, **named)
         self.bulk.refreshes.wake(ue, now)
         code = coap.CREATED if new else coap.CHANGED
-        self._shared.answer(incoming, code, gwreg_answer(ue, True, accepted), ue=ue, peer=peer)
+        self._shared.answer(incoming, code, gwreg_answer(ue, True, accepted), **named)
 
     def _sign_off(self, ue: str, reason: str) -> None:
         self._store.drop_signup(ue)
@@ -381,17 +338,17 @@ class GatewayCore:
             self._shared.counters["moved"] += 1
             self._store.put_signup(SignUp(ue, peer, signup.until_ms))
 
-    def _refuse(self, incoming: Any, request: Request, cause: str, peer: str) -> None:
+    def _refuse(self, incoming: Any, request: Request, cause: str, named: dict[str, str]) -> None:
         ue = request.ue_service_id
         self._shared.counters["refused"] += 1
-        self._log.event("refused", ue=ue, what=request.msg_type, cause=cause, peer=peer)
+        self._log.event("refused", what=request.msg_type, cause=cause, **named)
         if request.msg_type == n.GWREG:
             payload = gwreg_answer(ue, False, cause=cause)
         elif request.msg_type == n.REG:
             payload = reg_answer(ue, False, cause=cause)
         else:
             payload = dereg_answer(ue, False, cause=cause)
-        self._shared.answer(incoming, coap.CHANGED, payload, ue=ue, peer=peer, detail=cause)
+        self._shared.answer(incoming, coap.CHANGED, payload, detail=cause, **named)
 
 
 def _is_message(payload: bytes) -> bool:

@@ -43,6 +43,7 @@ class OnBehalf(Forward):
         super().__init__(None, kind, device.ue or "", payload, asker.peer, b"", True, now)
         self.device = device
         self.askers = [asker]
+        self.trace = asker.trace
         self._devices = devices
 
     def answer(self, shared: Shared, code: int, payload: bytes, now: int) -> None:
@@ -90,7 +91,7 @@ class Devices:
         if work is not None:
             self._join(work, asker)
             return
-        ue = self._table.get(application_id, (b"", None))[1]
+        ue = self.ue_of(application_id)
         known = self._store.devices.get(application_id)
         if known is not None and known.peer == peer and self._is_complete(known, now):
             known.heard_ms = now
@@ -162,6 +163,15 @@ class Devices:
             return None
         device.heard_ms = now
         return device
+
+    def ue_at(self, peer: str) -> str | None:
+        """Return whom the device at a transport identifier stands for, or None."""
+        device = self._by_peer.get(peer)
+        return None if device is None else device.ue
+
+    def ue_of(self, application_id: int) -> str | None:
+        """Return whom the device with an Application ID stands for, or None."""
+        return self._table.get(application_id, (b"", None))[1]
 
     def link_lost(self, peer: str) -> None:
         """The link to this peer is gone: what it holds may be claimed by another at once."""
@@ -252,6 +262,8 @@ class Devices:
             application=device.application_id,
             peer=device.peer,
             ue=device.ue,
+            what=n.REG,
+            trace=askers[0].trace,
         )
         for asker in askers:
             asker.accept(device.registration_id)
@@ -287,7 +299,8 @@ class Devices:
     ) -> None:
         self._shared.counters["device refused: " + l3.CAUSES[cause]] += 1
         text = reason or l3.CAUSES[cause]
-        self._shared.log.event("refused", what=asker.what, cause=text, peer=asker.peer, **fields)
+        fields = {**asker.named, **fields}
+        self._shared.log.event("refused", what=asker.what, cause=text, **fields)
         asker.reject(cause, reason)
 
     def _is_known(self, device: Device) -> bool:

@@ -9,6 +9,7 @@ from collections import deque
 from typing import Any
 
 from msgin5g import coap
+from msgin5g.names import MSG
 from msgin5g_gateway.effects import Shared
 
 NOTICE = "NOTICE"
@@ -23,22 +24,31 @@ _RESET = "reset"
 class Delivery:
     """A message for a UE; `done` hears of the outcome, once.
 
-    ue: whom it is for; what: Message Type; token: the one to use, or None for a new one;
-    is_reset: the UE has answered a notification with Reset.
+    ue: whom it is for; what: Message Type; token: the one to use, or None for a new one; named:
+    its fields in logs; is_reset: the UE has answered a notification with Reset.
     """
 
     is_reset = False
 
-    def __init__(self, ue: str, what: str, payload: bytes, token: bytes | None = None) -> None:
+    def __init__(
+        self,
+        ue: str,
+        what: str,
+        payload: bytes,
+        token: bytes | None = None,
+        named: dict[str, Any] | None = None,
+    ) -> None:
         self.ue = ue
         self.what = what
         self.payload = payload
         self.token = token
+        self.named = named or {}
         self.until_ms = 0
 
     def send(self, shared: Shared, peer: str) -> None:
         """Send it to a transport identifier."""
-        shared.post(self, peer, self.what, self.payload, self.token, None, self.ue)
+        how = (self.payload, self.token, None, self.ue)
+        shared.post(self, peer, self.what, *how, **self.named)
 
     def done(self, shared: Shared, code: int, payload: bytes, now: int) -> None:
         """Take the UE's answer, or the gateway's own 4.04, 4.13, 5.03 or 5.04 with a text."""
@@ -57,7 +67,7 @@ class ServerDelivery(Delivery):
         self._incoming = incoming
 
     def done(self, shared: Shared, code: int, payload: bytes, now: int) -> None:
-        shared.north_answer(self._incoming, code, payload, ue=self.ue)
+        shared.north_answer(self._incoming, code, payload, ue=self.ue, **self.named)
 
     def unanswered(self) -> list[Any]:
         return [self._incoming]
@@ -101,6 +111,13 @@ class Downlink:
             self._shared.counters["late_answers"] += 1
             return
         self._shared.counters["deliveries_answered"] += 1
+        if code < coap.BAD_REQUEST:
+            named = {"ue": delivery.ue, **delivery.named}
+            what = MSG if delivery.what == NOTICE else delivery.what
+            took_ms = now - delivery.until_ms + DELIVERY_TIMEOUT_MS
+            self._shared.log.step("delivered", what=what, ms=took_ms, **named)
+            for hear in self._shared.on_delivered:
+                hear(took_ms)
         self._end(delivery, code, payload, now)
         self._next(delivery.ue)
 
@@ -121,6 +138,10 @@ class Downlink:
             self._next(delivery.ue)
         else:
             self._give_up(delivery.ue, reason, now)
+
+    def waiting(self, ue: str) -> int:
+        """Return how many messages wait for a UE, the one under way among them."""
+        return len(self._queues.get(ue, ()))
 
     def link_lost(self, peer: str, now: int) -> None:
         """Nobody at this transport identifier is going to answer."""

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from msgin5g import coap
+from msgin5g.errors import BadMessage
 from msgin5g_gateway.store import Store
 from msgin5g_host.config import Settings
 from msgin5g_host.log import EventLog
@@ -31,7 +32,7 @@ class Shared:
 
     forwarding: the UEs for which an urgent request is at the server; passed_tokens: the Tokens
     of configuration GETs there; frame_limit: how many bytes an L3 message to a transport
-    identifier may have.
+    identifier may have; on_delivered: hear how many milliseconds each delivery took.
     """
 
     def __init__(
@@ -48,6 +49,7 @@ class Shared:
         self.server_down = False
         self.forwarding: set[str] = set()
         self.passed_tokens: set[bytes] = set()
+        self.on_delivered: list[Callable[[int], None]] = []
         self.frame_limit: Callable[[str], int] = lambda peer: _MAX_FRAME_BYTES
 
     def answer(
@@ -67,9 +69,14 @@ class Shared:
         self.out.append((FRAME, peer, frame))
         self.log.message("tx", "MSGin5G-5", what, peer=peer, **fields)
 
-    def north(self, ref: Any, what: str, payload: bytes, **fields: Any) -> None:
-        """POST to the server (MSGin5G-1); its outcome comes back with `ref`."""
-        self.out.append((NORTH, ref, payload))
+    def north(
+        self, ref: Any, what: str, payload: bytes, token: bytes = b"", **fields: Any
+    ) -> None:
+        """POST to the server (MSGin5G-1); its outcome comes back with `ref`.
+
+        token: none for a new one.
+        """
+        self.out.append((NORTH, ref, payload, token))
         self.log.message("tx", "MSGin5G-1", what, **fields)
 
     def north_answer(self, incoming: Any, code: int, payload: bytes, **fields: Any) -> None:
@@ -87,13 +94,14 @@ class Shared:
         mid: int | None,
         ue: str | None,
         iface: str = "MSGin5G-6",
+        **fields: Any,
     ) -> None:
         """POST to a constrained UE or device; its outcome comes back with `ref`.
 
         token, mid: those to use, None for new ones.
         """
         self.out.append((POST, ref, peer, payload, token, mid))
-        self.log.message("tx", iface, what, ue=ue, peer=peer, mid=mid)
+        self.log.message("tx", iface, what, ue=ue, peer=peer, mid=mid, **fields)
 
     def north_get(
         self, ref: Any, options: list[tuple[int, bytes]], token: bytes, payload: bytes, ue: str
@@ -133,10 +141,11 @@ class Shared:
         payload: bytes,
         options: list[tuple[int, bytes]],
         ue: str,
+        **fields: Any,
     ) -> None:
         """Send a notification to a UE; its outcome comes back with `ref`."""
         self.out.append((NOTIFY, ref, peer, token, payload, options))
-        self.log.message("tx", "MSGin5G-6", "NOTICE", ue=ue, peer=peer)
+        self.log.message("tx", "MSGin5G-6", "NOTICE", ue=ue, peer=peer, **fields)
 
     def answer_late(
         self,
@@ -154,6 +163,15 @@ class Shared:
         """
         self.out.append((LATE, ref, peer, token, mid, code, payload))
         self.log.message("tx", "MSGin5G-6", coap.code_text(code), ue=ue, peer=peer, mid=mid)
+
+    def malformed(self, problem: BadMessage, data: bytes, peer: str) -> None:
+        """Count and log what a UE or device has sent that makes no sense."""
+        self.counters["malformed"] += 1
+        self.log.event("malformed", peer=peer, reason=str(problem), bytes=len(data))
+
+    def new_token(self) -> bytes:
+        """Return a Token by which a request to the server is known in logs."""
+        return self.rng(1 << 64).to_bytes(8, "big")
 
     def server_answered(self, up: bool, reason: str = "") -> None:
         """Note whether the server can be reached; logged when it changes."""

@@ -9,6 +9,7 @@ from msgin5g.registration import parse_answer
 from msgin5g_gateway.bulk import BulkHandler
 from msgin5g_gateway.effects import Shared
 from msgin5g_gateway.own import OwnRegistration
+from msgin5g_host.traces import of_token
 
 MAX_FORWARDS = 1_000
 FORWARD_TIMEOUT_MS = 20_000
@@ -42,10 +43,14 @@ class Forward:
         self.is_kept = is_kept
         self.received_ms = now
         self.until_ms = now + FORWARD_TIMEOUT_MS
+        # Names in logs: of the request that came, and of the one to the server.
+        self.trace: str | None = of_token(token)
+        self.north_trace = ""
 
     def answer(self, shared: Shared, code: int, payload: bytes, now: int) -> None:
         """Pass an answer back to who asked."""
-        shared.answer(self.incoming, code, payload, ue=self.ue, peer=self.peer)
+        how = (self.incoming, code, payload)
+        shared.answer(*how, ue=self.ue, peer=self.peer, trace=self.trace)
 
     def unanswered(self) -> list[Any]:
         """Return every `incoming` that waits for this."""
@@ -135,8 +140,11 @@ class Forwarder:
             shared.store.drop_registered(forward.ue)
         shared.forwarding.add(forward.ue)
         shared.counters["forwarded"] += 1
-        shared.log.event("forwarded", ue=forward.ue, what=forward.kind)
-        shared.north(forward, forward.kind, forward.payload, ue=forward.ue, detail="urgent")
+        token = shared.new_token()
+        forward.north_trace = of_token(token)
+        named = {"ue": forward.ue, "trace": forward.north_trace}
+        shared.log.event("forwarded", what=forward.kind, traces=[forward.trace], **named)
+        shared.north(forward, forward.kind, forward.payload, token, detail="urgent", **named)
 
     def _close(self, forward: Forward) -> bool:
         if forward not in self._open:

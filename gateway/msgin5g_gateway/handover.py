@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from msgin5g import app_client, coap, l3
+from msgin5g import names as n
 from msgin5g.errors import BadMessage, CallerError
 from msgin5g_gateway.downlink import TOO_LARGE
 from msgin5g_gateway.effects import Shared
@@ -31,6 +32,7 @@ class Item:
     """A MESSAGE RECEIVED REQUEST; its attributes are those of `l3.L3Message`."""
 
     kind = l3.MESSAGE_RECEIVED_REQUEST
+    what = n.MSG
 
     def __init__(
         self,
@@ -42,6 +44,7 @@ class Item:
         priority: str | None = None,
     ) -> None:
         self._fields = (message_id, payload, originator, group, report or None, priority)
+        self.trace: str = app_client.uuid_text(message_id)
 
     def build(self, speaks_l3: bool) -> bytes:
         """Return the frame or the JSON. Raises CallerError for what the form cannot carry."""
@@ -54,9 +57,11 @@ class ReportItem:
     """A DELIVERY REPORT RECEIVED REQUEST. message_id: of the report; reply_to: of the message."""
 
     kind = l3.DELIVERY_REPORT_RECEIVED_REQUEST
+    what = n.IMDN
 
     def __init__(self, success: bool, message_id: bytes, reply_to: bytes) -> None:
         self._fields = (success, message_id, reply_to)
+        self.trace: str = app_client.uuid_text(reply_to)
 
     def build(self, speaks_l3: bool) -> bytes:
         """Return the frame or the JSON."""
@@ -94,9 +99,10 @@ _Ended = tuple[Handover, int, bytes]
 class Posted:
     """An item at a device in the CoAP form."""
 
-    def __init__(self, application_id: int, ue: str | None) -> None:
+    def __init__(self, application_id: int, ue: str | None, trace: str) -> None:
         self.application_id = application_id
         self.ue = ue
+        self.named = {"trace": trace}
 
 
 class _Box:
@@ -210,6 +216,11 @@ class Handovers:
                 # No copy is on its way over it either.
                 box.due_ms = now + _MARGIN_MS
 
+    def with_device(self, application_id: int) -> str | None:
+        """Return the trace of what a device has got and not answered, or None."""
+        box = self._boxes.get(application_id)
+        return box.queue[0].items[0].trace if box is not None and box.tries else None
+
     def next_deadline(self) -> int | None:
         """Return when `poll` is due, or None."""
         times = [box.due_ms for box in self._boxes.values() if box.due_ms is not None]
@@ -264,10 +275,11 @@ class Handovers:
             return coap.TOO_LARGE, b"too large for the link to this device"
         box.tries += 1
         if not device.speaks_l3:
-            box.sent = Posted(box.application_id, device.ue)
-            shared.post(box.sent, device.peer, name, data, None, None, device.ue, "MSGin5G-5")
+            box.sent = Posted(box.application_id, device.ue, item.trace)
+            how = (data, None, None, device.ue, "MSGin5G-5")
+            shared.post(box.sent, device.peer, name, *how, trace=item.trace)
             return None
-        shared.frame(device.peer, data, name, ue=device.ue)
+        shared.frame(device.peer, data, name, ue=device.ue, trace=item.trace)
         if item.kind == l3.DELIVERY_REPORT_RECEIVED_REQUEST:
             # The L3 form has no answer to it.
             return coap.CHANGED, b""
@@ -287,13 +299,18 @@ class Handovers:
             box.tries, box.sent = 0, None
         handover = box.queue[0]
         if code == coap.CHANGED:
-            handover.items.popleft()
+            self._delivered(box, handover.items.popleft())
             if handover.items:
                 return
         self._shared.counters["handovers: " + coap.code_text(code)] += 1
         box.queue.popleft()
         del self._open[handover]
         ended.append((handover, code, text))
+
+    def _delivered(self, box: _Box, item: Item | ReportItem) -> None:
+        device = self._store.devices.get(box.application_id)
+        ue = None if device is None else device.ue
+        self._shared.log.step("delivered", what=item.what, ue=ue, trace=item.trace)
 
     def _pause(self, box: _Box, answered: bool, now: int) -> None:
         """Let answers pass that belong to copies of the L3 request which is done with."""

@@ -9,10 +9,20 @@ from msgin5g_gateway.config import KEYS, TABLES
 from msgin5g_gateway.relay_shell import RelayUe
 from msgin5g_gateway.shell import Gateway
 from msgin5g_gateway.store import Store
+from msgin5g_gateway.view import GatewayHttp, check_access, reporter
 from msgin5g_host import daemon
 from msgin5g_host.capture_file import open_capture
 from msgin5g_host.clock import Clock
-from msgin5g_host.config import ConfigError, Settings, add_flags, given_flags, load
+from msgin5g_host.config import (
+    ConfigError,
+    Settings,
+    add_flags,
+    given_flags,
+    load,
+    parse_address,
+    show_address,
+)
+from msgin5g_host.journal import Journal
 from msgin5g_host.log import EventLog
 from msgin5g_host.supervised import supervised
 
@@ -28,13 +38,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--print-config", action="store_true", help="print the merged configuration and end"
     )
-    add_flags(parser, KEYS)
+    # Others see a command line: secrets come from the file or the environment.
+    add_flags(parser, [key for key in KEYS if not key.secret])
 
 
 def run(args: argparse.Namespace) -> int:
     """Run the gateway until SIGTERM; returns the exit code."""
     try:
         settings = load(KEYS, TABLES, args.config, os.environ, given_flags(args, KEYS))
+        check_access(settings)
     except ConfigError as problem:
         print(f"msgin5g gateway: {problem}", file=sys.stderr)
         return 2
@@ -69,12 +81,23 @@ async def _relay(settings: Settings, as_json: bool, stop: asyncio.Event) -> None
 
 async def _serve(settings: Settings, as_json: bool, stop: asyncio.Event) -> None:
     clock = Clock()
-    log = EventLog("gateway", as_json, messages=settings["gateway.log_messages"], clock=clock)
+    where, at = settings["gateway.http"], settings["gateway.ue_service_id"]
+    journal = Journal() if where or settings["view.report_to"] else None
+    log = EventLog(
+        *("gateway", as_json, None, settings["gateway.log_messages"], clock, at, journal)
+    )
     store = Store(settings["gateway.data"])
-    file = None
+    file = http = reports = None
     try:
         gateway = Gateway(settings, store, log, clock)
         file = open_capture(settings, "gateway.capture", gateway.capture, log)
+        if journal is not None:
+            reports = reporter(settings, journal)
+            if where:
+                http = GatewayHttp(gateway, store, settings, journal, clock)
+                await http.start(*parse_address(where))
+        if reports is not None:
+            reports.start()
         log.event(
             "ready",
             links=[link.url for link in gateway.links],
@@ -83,12 +106,18 @@ async def _serve(settings: Settings, as_json: bool, stop: asyncio.Event) -> None
             data=settings["gateway.data"],
             cached=gateway.core.bulk.cached(),
             open=settings["gateway.open"] or None,
+            http=show_address(http.address) if http else None,
+            tls=bool(http and settings["http.tls_cert"]) or None,
         )
         gateway.start()
         with supervised(lambda: _status(gateway)):
             await stop.wait()
         await gateway.close()
     finally:
+        if http is not None:
+            await http.close()
+        if reports is not None:
+            await reports.close()
         if file is not None:
             file.close()
         store.close()

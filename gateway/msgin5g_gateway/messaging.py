@@ -21,6 +21,7 @@ from msgin5g_gateway.own import OwnRegistration
 from msgin5g_gateway.sets import SegmentSets
 from msgin5g_gateway.topics import TopicRelay
 from msgin5g_gateway.uplink import Relay, UeRelay, Uplink
+from msgin5g_host.traces import named_of, of_message
 
 MAX_TOKENS = 10_000
 _FIRST_PAUSE_MS = 5_000
@@ -32,7 +33,7 @@ class Notice(Delivery):
     """A failure report of the gateway itself for a message of its outbox that was refused."""
 
     def __init__(self, messaging: "Messaging", row: Kept, payload: bytes) -> None:
-        super().__init__(row.ue, n.IMDN, payload)
+        super().__init__(row.ue, n.IMDN, payload, None, {"trace": row.message_id})
         self.row = row
         self._messaging = messaging
 
@@ -76,14 +77,14 @@ class Messaging:
             ue = self._sets.receiver_at(message.set_id, peer)
         else:
             ue = message.origin[1] if message.origin[0] == n.UE else None
-        self._shared.log.message("rx", "MSGin5G-6", kind, ue=ue, peer=peer)
+        fields = {**of_message(message), "ue": ue, "peer": peer}
+        self._shared.log.message("rx", "MSGin5G-6", kind, **fields)
         if ue is None or not may_speak(ue) or ue in self._store.device_of:
             self._shared.counters["messages refused"] += 1
-            self._shared.log.event(
-                "refused", ue=ue, what=kind, cause=gaps.CAUSE_NOT_ALLOWED, peer=peer
-            )
-            text = gaps.CAUSE_NOT_ALLOWED.encode()
-            self._shared.answer(incoming, coap.FORBIDDEN, text, ue=ue, peer=peer)
+            named = {"ue": ue, "peer": peer, **named_of(message)}
+            cause = gaps.CAUSE_NOT_ALLOWED
+            self._shared.log.event("refused", what=kind, cause=cause, **named)
+            self._shared.answer(incoming, coap.FORBIDDEN, cause.encode(), **named)
             return None
         if message.segment is not None:
             self._sets.note_sent(message.segment.set_id, ue, now)
@@ -99,10 +100,12 @@ class Messaging:
             message = self._parse(payload)
             ue = self._target(message)
             kind = message.msg_type
-            shared.log.message("rx", "MSGin5G-1", kind, ue=ue)
+            named = named_of(message)
+            shared.log.message("rx", "MSGin5G-1", kind, **{**of_message(message), "ue": ue})
             if ue is None:
                 shared.counters["deliveries_unknown"] += 1
-                shared.north_answer(incoming, coap.NOT_FOUND, b"nobody here is meant", detail=kind)
+                text = b"nobody here is meant"
+                shared.north_answer(incoming, coap.NOT_FOUND, text, detail=kind, **named)
                 return
             devices = self._app_down.devices(ue, message)
             if devices:
@@ -120,7 +123,7 @@ class Messaging:
             token = self._tokens.get((ue, message.message_id))
         if message.segment is not None:
             self._sets.note_received(message.segment.set_id, ue)
-        self.downlink.take(ServerDelivery(incoming, ue, kind, payload, token), now)
+        self.downlink.take(ServerDelivery(incoming, ue, kind, payload, token, named), now)
 
     def noticed(self, row: Kept, code: int, now: int) -> None:
         """A UE took the report of a failure, or could not be reached: then again later."""

@@ -76,12 +76,17 @@ class North:
         )
         self._transport.attach(self._udp, clock.now)
 
-    def post(self, ref: Any, payload: bytes, timeout_s: float = TIMEOUT_S) -> None:
+    def post(
+        self, ref: Any, payload: bytes, timeout_s: float = TIMEOUT_S, token: bytes = b""
+    ) -> None:
         """Send a Confirmable POST; a payload over one block goes block by block.
 
-        After `timeout_s` it is taken back: it does not reach the server later.
+        token: none for a new one. After `timeout_s` it is taken back: it does not reach the
+        server later.
         """
-        self._request(ref, self._message(Code.POST, payload), timeout_s)
+        message = self._message(Code.POST, payload)
+        message.token = token
+        self._request(ref, message, timeout_s)
 
     def fetch(
         self, ref: Any, options: list[tuple[int, bytes]], payload: bytes, timeout_s: float

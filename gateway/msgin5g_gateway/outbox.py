@@ -40,6 +40,8 @@ class Resent:
 
     def __init__(self, row: Kept, now: int) -> None:
         self.row = row
+        self.ue = row.ue
+        self.named = {"trace": row.message_id}
         self.until_ms = now + _TIMEOUT_MS
 
 
@@ -86,6 +88,10 @@ class Outbox:
         """Tell whether messages of this UE wait for the server."""
         return ue in self._queues
 
+    def kept_of(self, ue: str) -> int:
+        """Return how many messages of a UE wait for the server."""
+        return len(self._queues.get(ue, ()))
+
     def hold(self, now: int) -> None:
         """The server has just failed to answer: leave it alone for a growing pause."""
         if now < self._not_before:
@@ -110,7 +116,8 @@ class Outbox:
         self._store.put(row)
         self._queue(row)
         shared.counters["outbox_kept"] += 1
-        shared.log.event("kept", ue=row.ue, what=row.kind, message=row.message_id)
+        named = {"ue": row.ue, "message": row.message_id, "trace": row.message_id}
+        shared.log.event("kept", what=row.kind, **named)
         return True
 
     def drop(self, row: Kept) -> None:
@@ -140,6 +147,8 @@ class Outbox:
             self._continue(row.ue)
         else:
             self._shared.counters["outbox_sent"] += 1
+            named = {"ue": row.ue, "trace": row.message_id}
+            self._shared.log.step("drained", what=row.kind, **named)
             self.drop(row)
             self._continue(row.ue)
 
@@ -233,7 +242,8 @@ class Outbox:
         sent = Resent(row, now)
         self._under_way[row.ue] = sent
         self._resent(row)
-        self._shared.north(sent, row.kind, row.payload, ue=row.ue, detail="outbox")
+        how = (row.kind, row.payload)
+        self._shared.north(sent, *how, ue=row.ue, trace=row.message_id, detail="outbox")
 
     def _refuse(self, row: Kept, text: str, code: int, now: int) -> None:
         cause = text or coap.code_text(code)
@@ -248,6 +258,5 @@ class Outbox:
         self._refused(row, now)
 
     def _log_drop(self, row: Kept, reason: str) -> None:
-        self._shared.log.event(
-            "dropped", ue=row.ue, what=row.kind, message=row.message_id, reason=reason
-        )
+        named = {"ue": row.ue, "message": row.message_id, "trace": row.message_id}
+        self._shared.log.event("dropped", what=row.kind, reason=reason, **named)

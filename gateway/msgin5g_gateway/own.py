@@ -4,6 +4,7 @@ from msgin5g import names as n
 from msgin5g.errors import BadMessage
 from msgin5g.registration import dereg, parse_answer, reg
 from msgin5g_gateway.effects import Shared
+from msgin5g_host.traces import of_token
 
 _LONGEST_PAUSE_MS = 60_000
 _REFUSED_PAUSE_MS = 60_000
@@ -17,6 +18,7 @@ class OwnRegistration:
     def __init__(self, shared: Shared) -> None:
         self.registered = False
         self.refused = False
+        self.trace = ""
         self._shared = shared
         self._at = 0
         self._in_flight = False
@@ -38,9 +40,11 @@ class OwnRegistration:
         if self._wanted and not self._in_flight and now >= self._at:
             self._in_flight = True
             shared = self._shared
-            shared.north(
-                self, n.REG, reg(shared.gateway_id, shared.service_id), ue=shared.gateway_id
-            )
+            token = shared.new_token()
+            self.trace = of_token(token)
+            payload = reg(shared.gateway_id, shared.service_id)
+            named = {"ue": shared.gateway_id, "trace": self.trace}
+            shared.north(self, n.REG, payload, token, **named)
 
     def renew(self, now: int) -> None:
         """The server does not seem to know us any more: register again soon."""
@@ -56,7 +60,8 @@ class OwnRegistration:
         self.registered = False
         shared = self._shared
         payload = dereg(shared.gateway_id, shared.service_id)
-        shared.north(None, n.DEREG, payload, ue=shared.gateway_id)
+        token = shared.new_token()
+        shared.north(None, n.DEREG, payload, token, ue=shared.gateway_id, trace=of_token(token))
         return True
 
     def answered(self, code: int, payload: bytes, now: int) -> None:
@@ -77,11 +82,13 @@ class OwnRegistration:
             self.registered = False
             self.refused = True
             shared.counters["own_refused"] += 1
-            shared.log.event("own-refused", ue=shared.gateway_id, cause=cause)
+            named = {"ue": shared.gateway_id, "trace": self.trace}
+            shared.log.event("own-refused", cause=cause, **named)
             self._at = now + _REFUSED_PAUSE_MS
             return
         if not self.registered:
-            shared.log.event("own-registered", ue=shared.gateway_id, lifetime_s=lifetime_s)
+            named = {"ue": shared.gateway_id, "trace": self.trace}
+            shared.log.event("own-registered", lifetime_s=lifetime_s, **named)
         self.registered = True
         self.refused = False
         self._failures = 0

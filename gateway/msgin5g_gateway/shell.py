@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from collections.abc import Callable
 from typing import Any
 
 from msgin5g import coap, gaps
@@ -51,6 +52,7 @@ class Gateway:
         self._log = log
         self._clock = clock
         self._timer: asyncio.TimerHandle | None = None
+        self.on_delivered: list[Callable[[int], None]] = []
         self.core = self._new_core()
         self.north = North(
             *(settings["gateway.server"], clock, self._north_answered, self._north_failed),
@@ -87,7 +89,10 @@ class Gateway:
     def _new_core(self) -> GatewayCore:
         rng = random.SystemRandom().randrange
         now = self._clock.now()
-        return GatewayCore(self._settings, self._store, self._log, rng, now, self._max_frame_bytes)
+        return GatewayCore(
+            *(self._settings, self._store, self._log, rng, now, self._max_frame_bytes),
+            on_delivered=self.on_delivered,
+        )
 
     def _max_frame_bytes(self, identifier: str) -> int:
         """Return how large an L3 frame to a transport identifier may be."""
@@ -202,10 +207,10 @@ class Gateway:
             elif effect[0] == NORTH_VERDICT:
                 self.north.judge(effect[1], effect[2])
             elif effect[0] == NORTH:
-                ref, payload = effect[1:]
+                ref, payload, token = effect[1:]
                 until_ms = getattr(ref, "until_ms", None)
                 wait_s = TIMEOUT_S if until_ms is None else max(until_ms - now, 0) / 1000
-                self.north.post(ref, payload, wait_s)
+                self.north.post(ref, payload, wait_s, token)
             elif effect[0] == NORTH_ANSWER:
                 incoming, code, payload = effect[1:]
                 self.north.respond(incoming, code, payload, now)

@@ -21,6 +21,7 @@ from msgin5g_gateway.message_rows import (
     SentSet,
 )
 from msgin5g_host.folder import StoreError, lock_folder
+from msgin5g_host.traces import of_token
 
 CACHED = "cached"
 ANSWERED = "answered"
@@ -101,6 +102,11 @@ class Pending:
         self.in_flight = False
         self.waiting = False
         self.attempts = 0
+
+    @property
+    def trace(self) -> str:
+        """The name of this request in logs."""
+        return of_token(self.token)
 
     def row(self) -> tuple[object, ...]:
         return tuple(getattr(self, name) for name in self.__slots__[:12])

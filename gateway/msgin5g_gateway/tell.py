@@ -43,7 +43,7 @@ class Teller:
         row.attempts += 1
         mid = row.mid if self._copy_mid and row.mid >= 0 else None
         what = n.REGRESP if registration else n.DEREGRESP
-        shared.post(row, row.peer, what, payload, row.token, mid, row.ue)
+        shared.post(row, row.peer, what, payload, row.token, mid, row.ue, trace=row.trace)
 
     def forget(self, ue: str, kind: str) -> None:
         """The UE has asked anew: an older result that it has not taken is of no use."""
@@ -59,7 +59,8 @@ class Teller:
         if code >= 0x80:
             shared.counters["results_refused"] += 1
             reason = f"the UE answered {code >> 5}.{code & 31:02d}"
-            shared.log.event("dropped", ue=row.ue, what=row.kind, reason=reason)
+            named = {"ue": row.ue, "trace": row.trace}
+            shared.log.event("dropped", what=row.kind, reason=reason, **named)
         else:
             shared.counters["results_delivered"] += 1
         self._end(row)
@@ -70,9 +71,8 @@ class Teller:
             return
         if not self._repeats.failed(row, reason, now):
             self._shared.counters["ue_gone"] += 1
-            self._shared.log.event(
-                "dropped", ue=row.ue, what=row.kind, peer=row.peer, reason=f"UE gone: {reason}"
-            )
+            named = {"ue": row.ue, "peer": row.peer, "trace": row.trace}
+            self._shared.log.event("dropped", what=row.kind, reason=f"UE gone: {reason}", **named)
             self._end(row)
 
     def next_deadline(self) -> int | None:

@@ -14,6 +14,7 @@ from msgin5g_gateway.downlink import NOTICE, Delivery, Downlink
 from msgin5g_gateway.effects import Shared
 from msgin5g_gateway.message_rows import Observation
 from msgin5g_gateway.own import OwnRegistration
+from msgin5g_host.traces import named_in
 
 MAX_ASKING = 1_000
 MAX_OBSERVATIONS = 10_000
@@ -48,7 +49,7 @@ class NoticeDelivery(Delivery):
     def __init__(
         self, topics: "TopicRelay", notice: Any, row: Observation, payload: bytes, options: Options
     ) -> None:
-        super().__init__(row.ue, NOTICE, payload, row.token)
+        super().__init__(row.ue, NOTICE, payload, row.token, named_in(payload))
         self._topics = topics
         self._notice = notice
         self.row = row
@@ -56,7 +57,8 @@ class NoticeDelivery(Delivery):
 
     def send(self, shared: Shared, peer: str) -> None:
         assert self.token is not None
-        shared.notify(self, peer, self.token, self.payload, self._options, self.ue)
+        how = (self.token, self.payload, self._options, self.ue)
+        shared.notify(self, peer, *how, **self.named)
 
     def done(self, shared: Shared, code: int, payload: bytes, now: int) -> None:
         if code < coap.BAD_REQUEST:
@@ -174,9 +176,10 @@ class TopicRelay:
             # It has overtaken the answer to the subscription.
             shared.north_verdict(notice, POSTPONE)
         else:
-            shared.log.message("rx", "MSGin5G-1", NOTICE, ue=row.ue)
             passed = [one for one in options if one[0] != coap.BLOCK2]
-            self._downlink.take(NoticeDelivery(self, notice, row, payload, passed), now)
+            delivery = NoticeDelivery(self, notice, row, payload, passed)
+            shared.log.message("rx", "MSGin5G-1", NOTICE, ue=row.ue, **delivery.named)
+            self._downlink.take(delivery, now)
 
     def forget(self, row: Observation, reason: str) -> None:
         """Stage the end of an observation."""

@@ -14,6 +14,7 @@ from msgin5g.message import Message
 from msgin5g_gateway.effects import Shared
 from msgin5g_gateway.outbox import Outbox
 from msgin5g_gateway.own import OwnRegistration
+from msgin5g_host.traces import named_of
 
 MAX_RELAYS = 1_000
 MAX_RELAYS_OF_ONE = 16
@@ -35,6 +36,8 @@ class Relay:
         self.payload = payload
         self.kind: str = message.msg_type
         self.message_id: str = message.message_id or message.set_id
+        # Its fields in logs.
+        self.named: dict[str, Any] = named_of(message)
         self.report: bool = message.msg_type == n.MSG and wants_report(message)
         self.received_ms = now
         self.until_ms = now + RELAY_TIMEOUT_MS
@@ -56,7 +59,8 @@ class UeRelay(Relay):
         self._incoming = incoming
 
     def answer(self, shared: Shared, code: int, payload: bytes, now: int) -> None:
-        shared.answer(self._incoming, code, payload, ue=self.ue, peer=self.peer)
+        fields = {"ue": self.ue, "peer": self.peer, **self.named}
+        shared.answer(self._incoming, code, payload, **fields)
 
     def unanswered(self) -> list[Any]:
         return [self._incoming]
@@ -150,7 +154,7 @@ class Uplink:
     def _send(self, relay: Relay, now: int) -> None:
         relay.until_ms = now + RELAY_TIMEOUT_MS
         self._at_server[relay] = None
-        self._shared.north(relay, relay.kind, relay.payload, ue=relay.ue)
+        self._shared.north(relay, relay.kind, relay.payload, ue=relay.ue, **relay.named)
 
     def _keep(self, relay: Relay, now: int) -> None:
         if self._outbox.put(relay, now):

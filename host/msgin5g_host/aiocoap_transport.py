@@ -211,6 +211,18 @@ class CoreTransport(interfaces.TokenInterface):  # type: ignore[misc]
         """Part of the interface; the socket belongs to whoever opened it."""
 
 
+class _Tokens(TokenManager):  # type: ignore[misc]
+    """Let a request have the Token that it was made with, if it was made with one."""
+
+    def request(self, request: Any) -> None:
+        self._given = request.request.token
+        super().request(request)
+
+    def next_token(self) -> bytes:
+        token: bytes = self._given or super().next_token()
+        return token
+
+
 def create_context(endpoint: Endpoint, site: Any = None) -> tuple[Context, CoreTransport]:
     """Return an aiocoap Context that speaks through `endpoint`, and its transport.
 
@@ -218,7 +230,7 @@ def create_context(endpoint: Endpoint, site: Any = None) -> tuple[Context, CoreT
     `transport.on_event`, and calls `transport.attach`.
     """
     context = Context(loop=asyncio.get_running_loop(), serversite=site)
-    manager = TokenManager(context)
+    manager = _Tokens(context)
     transport = CoreTransport(manager, endpoint)
     manager.token_interface = transport
     context.request_interfaces.append(manager)

@@ -200,6 +200,12 @@ def parse_address(text: str) -> tuple[str, int]:
     return host, int(port)
 
 
+def show_address(address: tuple[str, int]) -> str:
+    """Return "host:port" of an address, an IPv6 one in brackets."""
+    host, port = address
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
 def parse_link(url: str) -> tuple[str, str, int]:
     """Return (scheme, place, number) of a link. Raises ValueError.
 

@@ -7,6 +7,7 @@ import json
 import re
 import ssl
 from http import HTTPStatus
+from urllib.parse import urlsplit
 
 from aiohttp import web
 
@@ -45,6 +46,23 @@ def check_address_or_none(value: str) -> None:
     """Raise ValueError for what is neither empty nor host:port."""
     if value:
         parse_address(value)
+
+
+def check_url(value: str) -> None:
+    """Raise ValueError for what is no start of an HTTP URL: http(s)://host[:port][/path]."""
+    try:
+        parts = urlsplit(value)
+        good = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:
+        good = False
+    if not good or parts.query or parts.fragment or parts.username or not value.isascii():
+        raise ValueError(f"a URL such as https://example.org:8443 is wanted, not {value!r}")
+
+
+def check_url_or_none(value: str) -> None:
+    """Raise ValueError for what is neither empty nor an HTTP URL."""
+    if value:
+        check_url(value)
 
 
 def failure(status: int, detail: str, **headers: str) -> web.HTTPException:
@@ -91,6 +109,15 @@ def server_tls(settings: Settings) -> ssl.SSLContext | None:
     return context
 
 
+def client_tls(settings: Settings) -> ssl.SSLContext:
+    """Return the context of calls to others. Raises ConfigError."""
+    ca = settings["http.ca"]
+    try:
+        return ssl.create_default_context(cafile=ca or None)
+    except OSError as problem:
+        raise ConfigError(f"http.ca {ca}: {reason(problem)}; a PEM file is wanted") from None
+
+
 def check_open(settings: Settings, name: str, bare: list[str]) -> None:
     """Refuse to open an address to others without TLS and tokens. Raises ConfigError.
 
@@ -113,11 +140,12 @@ def check_open(settings: Settings, name: str, bare: list[str]) -> None:
         )
 
 
-def http_keys(token_help: str) -> tuple[Key, Key, Key]:
+def http_keys(token_help: str) -> tuple[Key, ...]:
     """Return the keys of [http] that every role has."""
     return (
         Key("http.tls_cert", str, "", "TLS certificate chain, a PEM file; empty for no TLS"),
         Key("http.tls_key", str, "", "its private key, a PEM file"),
+        Key("http.ca", str, "", "CAs by which others are known, a PEM file; empty: the system's"),
         Key("http.token", str, "", token_help, check_token_or_none, secret=True),
     )
 

@@ -230,7 +230,8 @@ class Journal:
                 _advance(inside, entry)
                 inside.last_ms = max(inside.last_ms, moment)
         for id in entry.get("traces", ()):
-            self._join(trace, self._trace(id, moment))
+            if id in self._traces or trace.kind in _MESSAGES:
+                self._join(trace, self._trace(id, moment))
         if entry.get("what") in _KINDS:
             last = {"t": entry["t"], "what": entry["what"], "trace": trace.id}
             last["text"] = trace.text or None
@@ -260,6 +261,9 @@ class Journal:
             return
         inner.joined.append(outer)
         outer.inside.append(inner)
+        if not inner.kind:
+            inner.kind, inner.text = outer.kind, outer.text
+            inner.origin, inner.target = outer.origin, outer.target
         for entry in outer.entries:
             if outer.shares(entry, inner):
                 _advance(inner, entry)
@@ -279,6 +283,8 @@ class Journal:
             outer.inside.remove(trace)
         for inner in trace.inside:
             inner.joined.remove(trace)
+            if not inner.entries and not inner.joined:
+                self._traces.pop(inner.id, None)
 
     def _forget(self, entry: Entry) -> None:
         trace = self._traces.get(entry.get("trace", ""))

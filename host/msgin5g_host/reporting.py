@@ -17,6 +17,7 @@ MAX_REPORT_ENTRIES = 500
 MAX_REPORT_BYTES = 256 * 1024
 _EVERY_S = 0.5
 _TIMEOUT_S = 10.0
+_GOODBYE_S = 1.0
 _LONGEST_PAUSE_S = 30.0
 _MAX_FIELDS = 40
 _MAX_NAME = 300
@@ -51,24 +52,30 @@ class Reporter:
 
     async def close(self) -> None:
         """End; what waits is tried once more."""
-        if self._task is None:
+        if self._task is None or self._follower is None:
             return
         self._task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await self._task
-        if self._follower is not None:
-            self._journal.leave(self._follower)
+        self._gather()
+        self._journal.leave(self._follower)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_GOODBYE_S), self._session() as session:
+                await self._push(session)
 
     async def _run(self) -> None:
-        timeout = aiohttp.ClientTimeout(total=_TIMEOUT_S)
-        connector = aiohttp.TCPConnector(ssl=self._tls)
         pause_s = _EVERY_S
-        async with aiohttp.ClientSession(timeout=timeout, connector=connector) as session:
+        async with self._session() as session:
             while True:
                 await asyncio.sleep(pause_s)
                 self._gather()
                 taken = await self._push(session)
                 pause_s = _EVERY_S if taken else min(pause_s * 2, _LONGEST_PAUSE_S)
+
+    def _session(self) -> aiohttp.ClientSession:
+        timeout = aiohttp.ClientTimeout(total=_TIMEOUT_S)
+        connector = aiohttp.TCPConnector(ssl=self._tls)
+        return aiohttp.ClientSession(timeout=timeout, connector=connector)
 
     def _gather(self) -> None:
         assert self._follower is not None

@@ -3,12 +3,29 @@
 from typing import Any
 
 from msgin5g import names as n
+from msgin5g.errors import BadMessage
+from msgin5g.limits import MAX_MESSAGE_BYTES
+from msgin5g.message import parse_message
 from msgin5g_host.journal import printable
 
 
 def of_token(token: bytes) -> str:
     """Return the trace of a request of the registration family."""
     return "r-" + bytes(token).hex()
+
+
+def named_of(message: Any) -> dict[str, Any]:
+    """Return the fields that name a message, without what it says."""
+    fields = of_message(message)
+    return {name: fields[name] for name in ("trace", "set", "traces") if fields.get(name)}
+
+
+def named_in(payload: bytes) -> dict[str, Any]:
+    """Return what `named_of` says of a message as it was received; nothing for what is none."""
+    try:
+        return named_of(parse_message(payload, MAX_MESSAGE_BYTES))
+    except BadMessage:
+        return {}
 
 
 def of_message(message: Any) -> dict[str, Any]:

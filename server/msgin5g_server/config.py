@@ -12,6 +12,8 @@ from msgin5g_host.http_access import (
     check_address_or_none,
     check_token,
     check_token_or_none,
+    check_url,
+    check_url_or_none,
     http_keys,
 )
 from msgin5g_server.outside import BMG, L3G, N3G
@@ -37,22 +39,6 @@ def _segment_bytes(value: int) -> None:
 
 def _host(value: str) -> None:
     ipaddress.ip_address(value)
-
-
-def _url(value: str) -> None:
-    """The start of an HTTP URL: http(s)://host[:port][/path], nothing after it."""
-    try:
-        parts = urlsplit(value)
-        good = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
-    except ValueError:
-        good = False
-    if not good or parts.query or parts.fragment or parts.username or not value.isascii():
-        raise ValueError(f"a URL such as https://example.org:8443 is wanted, not {value!r}")
-
-
-def _url_or_none(value: str) -> None:
-    if value:
-        _url(value)
 
 
 def _coap_uri_or_empty(value: str) -> None:
@@ -180,14 +166,25 @@ KEYS = (
     Key("server.log_messages", bool, False, "log every protocol message"),
     Key("server.capture", str, "", "file for a capture of MSGin5G-1 (pcapng); empty for none"),
     *http_keys("the operator's bearer token"),
-    Key("http.ca", str, "", "file of CAs for callbacks and peers (PEM); empty for the system's"),
     Key("http.deadline_s", float, 10.0, "longest that a callback or peer may take", _above_zero),
-    Key("network.exposure", str, "", "apiRoot of SCEF or NEF (T8); empty for none", _url_or_none),
+    Key(
+        "network.exposure",
+        str,
+        "",
+        "apiRoot of SCEF or NEF (T8); empty for none",
+        check_url_or_none,
+    ),
     Key("network.scs_as_id", str, "msgin5g", "what this server is called there", _path_segment),
     Key(
         "network.token", str, "", "bearer token that it is shown", check_token_or_none, secret=True
     ),
-    Key("network.notify_at", str, "http://127.0.0.1:8080", "where it reaches this server", _url),
+    Key(
+        "network.notify_at",
+        str,
+        "http://127.0.0.1:8080",
+        "where it reaches this server",
+        check_url,
+    ),
     Key("network.trigger_s", int, 300, "seconds that a trigger is valid; 0 for none", _seconds),
     Key("network.monitor", bool, True, "have UEs monitored that do not answer"),
 )
@@ -258,7 +255,7 @@ TABLES = (
                 *("message_gateway.kind", str, "", "L3G, N3G or BMG", _gateway_kind),
                 required=True,
             ),
-            Key("message_gateway.url", str, "", "its apiRoot", _url, required=True),
+            Key("message_gateway.url", str, "", "its apiRoot", check_url, required=True),
             Key("message_gateway.ues", list, [], "the UEs that it speaks for", check_uri),
             Key("message_gateway.areas", list, [], "areas of a BMG; none: all of them"),
             *_tokens("message_gateway"),
@@ -270,7 +267,7 @@ TABLES = (
         "peer",
         (
             Key("peer.server_id", str, "", "its name here, a URI", check_uri, required=True),
-            Key("peer.url", str, "", "its apiRoot", _url, required=True),
+            Key("peer.url", str, "", "its apiRoot", check_url, required=True),
             Key("peer.prefixes", list, [], "how its Service IDs begin", check_uri),
             *_tokens("peer"),
         ),

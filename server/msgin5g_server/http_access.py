@@ -4,14 +4,13 @@ An application, a message gateway or a peer without a token in the configuration
 word: this is for one machine, and refused on any other address.
 """
 
-import ssl
 from typing import NamedTuple
 
 from aiohttp import web
 
 from msgin5g import names as n
 from msgin5g_host.config import ConfigError, Settings
-from msgin5g_host.http_access import check_open, reason, server_tls, token_digest
+from msgin5g_host.http_access import check_open, client_tls, server_tls, token_digest
 from msgin5g_server.outside import SERVER
 from msgin5g_server.problems import Problem
 
@@ -100,15 +99,6 @@ class Access:
 def unauthorized(detail: str) -> Problem:
     """Return the problem of a token that is missing or unknown."""
     return Problem(401, detail, headers={"WWW-Authenticate": 'Bearer realm="msgin5g"'})
-
-
-def client_tls(settings: Settings) -> ssl.SSLContext:
-    """Return the context of calls to others. Raises ConfigError."""
-    ca = settings["http.ca"]
-    try:
-        return ssl.create_default_context(cafile=ca or None)
-    except OSError as problem:
-        raise ConfigError(f"http.ca {ca}: {reason(problem)}; a PEM file is wanted") from None
 
 
 def check_access(settings: Settings) -> None:

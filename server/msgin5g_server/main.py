@@ -17,8 +17,10 @@ from msgin5g_host.config import (
     given_flags,
     load,
     parse_address,
+    show_address,
 )
 from msgin5g_host.folder import StoreError
+from msgin5g_host.http_access import client_tls
 from msgin5g_host.journal import Journal
 from msgin5g_host.log import EventLog
 from msgin5g_host.supervised import supervised
@@ -27,7 +29,7 @@ from msgin5g_server.coap import CoapServer
 from msgin5g_server.config import KEYS, TABLES
 from msgin5g_server.core import ServerCore
 from msgin5g_server.http import HttpServer
-from msgin5g_server.http_access import check_access, client_tls
+from msgin5g_server.http_access import check_access
 from msgin5g_server.network_http import NetworkCalls
 from msgin5g_server.registry import Registry
 from msgin5g_server.ue_ids import accounts_by_ue_id
@@ -96,8 +98,8 @@ async def _serve(settings: Settings, as_json: bool, stop: asyncio.Event) -> None
             await http.start(*parse_address(where))
         log.event(
             "ready",
-            coap=_text(coap.address),
-            http=_text(http.address) if http else None,
+            coap=show_address(coap.address),
+            http=show_address(http.address) if http else None,
             tls=http is not None and http.scheme == "https" or None,
             data=settings["server.data"],
             registered=len(registry),
@@ -137,8 +139,3 @@ def _tune_collector() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 50, 1000)
-
-
-def _text(address: tuple[str, int]) -> str:
-    host, port = address
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

@@ -141,7 +141,7 @@ class Bench:
             if effect[0] == ANSWER:
                 self.answers.append(effect[1:])
             elif effect[0] == NORTH:
-                self.north.append(effect[1:])
+                self.north.append(effect[1:3])
             elif effect[0] == FRAME:
                 self.frames.append(effect[1:])
             elif effect[0] == NORTH_ANSWER:

@@ -12,13 +12,13 @@ from aiohttp import web
 from msgin5g import message, registration
 from msgin5g_host.capture import Capture
 from msgin5g_host.clock import Clock
+from msgin5g_host.http_access import client_tls
 from msgin5g_host.journal import Journal
 from msgin5g_host.log import EventLog
 from msgin5g_server.calls import Calls
 from msgin5g_server.coap import CoapServer
 from msgin5g_server.core import ServerCore
 from msgin5g_server.http import HttpServer
-from msgin5g_server.http_access import client_tls
 from msgin5g_server.network_http import NetworkCalls
 from msgin5g_server.registry import Registry
 from tests.conformance.test_server_messages import Socket

@@ -94,6 +94,7 @@ class Cast:
             f'ue_service_id = "{GATEWAY}"',
             f"data = {json.dumps(str(self._folder / 'gateway'))}",
             f"links = {json.dumps(self.links())}",
+            'http = "127.0.0.1:0"',
             "[bulk]",
             "interval_s = 2.0",
             "default_wait_s = 2.0",

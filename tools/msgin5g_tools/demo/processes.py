@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from msgin5g_tools.demo.cast import Cast
+from msgin5g_tools.demo.page import PageReports
 from msgin5g_tools.micropython import MicroPythonMissing, ue_command, ue_environment
 
 Event = dict[str, Any]
@@ -38,6 +39,7 @@ class DemoWorld:
         self._processes: list[asyncio.subprocess.Process] = []
         self._readers: list[asyncio.Task[None]] = []
         self._radio: asyncio.subprocess.Process | None = None
+        self._page = PageReports()
 
     async def run(self, take: Callable[[Event], None]) -> None:
         """Run until the time is over, Ctrl-C, or a process dies; `take` gets every event."""
@@ -67,11 +69,14 @@ class DemoWorld:
             [*command, "server", "-c", server_file, "--json", "--log-messages"], take
         )
         ready = await self._ready(server, "server")
+        page = f"http://{ready['http']}"
+        self._page.start(page)
+        take({"event": "page", "role": "demo", "url": f"{page}/"})
         gateway = await self._spawn(
             [
                 *command,
                 *("gateway", "-c", gateway_file, "--json", "--log-messages"),
-                *("--server", f"coap://{ready['coap']}"),
+                *("--server", f"coap://{ready['coap']}", "--report-to", page),
             ],
             take,
             {**os.environ, **environment},
@@ -80,7 +85,8 @@ class DemoWorld:
         for player in self._cast.players:
             try:
                 argv = ue_command(self._cast.write_ue_file(player, link), _HEAP)
-                await self._spawn(argv, take, ue_environment(self._cast.air))
+                both = self._page.beside(take)
+                await self._spawn(argv, both, ue_environment(self._cast.air))
             except MicroPythonMissing as problem:
                 raise DemoError(str(problem)) from None
 
@@ -153,5 +159,6 @@ class DemoWorld:
                     await asyncio.wait(late)
         if self._readers:
             await asyncio.wait(self._readers, timeout=1)
+        await self._page.close()
         for reader in self._readers:
             reader.cancel()

@@ -94,9 +94,10 @@ class ScreenView(View):
             if event.get("detail"):
                 passed.append(f"  {event['detail']}", style="dim")
             passed.append("\n")
-        where = f"server {story.server}   gateway {story.gateway}"
-        if story.http:
-            where += f"   who is connected: http://{story.http}/ues"
+        where = Text(f"server {story.server}   gateway {story.gateway}")
+        if story.page:
+            where.append("\nlook at it live: ")
+            where.append(story.page, style=f"bold link {story.page}")
         parts: list[RenderableType] = [
             Panel(where, title="MSGin5G demo"),
             table,

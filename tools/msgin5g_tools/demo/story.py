@@ -30,7 +30,7 @@ class Story:
         self.counts: Counter[str] = Counter()
         self.server = "starting"
         self.gateway = "starting"
-        self.http = ""
+        self.page = ""
         self.problems: deque[str] = deque(maxlen=3)
 
     def take(self, event: Event) -> None:
@@ -39,7 +39,9 @@ class Story:
         if kind == "output":
             self.problems.append(str(event["text"]))
         elif kind == "ready" and role == "server":
-            self.server, self.http = str(event.get("coap")), str(event.get("http") or "")
+            self.server = str(event.get("coap"))
+        elif kind == "page":
+            self.page = str(event.get("url"))
         elif kind == "ready" and role == "gateway":
             self.gateway = ", ".join(event.get("links", []))
         elif kind == "message" and role == "gateway":

@@ -1,0 +1,186 @@
+"""What the gateway shows of itself: its UEs and devices, over HTTP and to the server's page."""
+
+import ssl
+from collections.abc import Iterable, Mapping
+from urllib.parse import urlsplit
+
+from aiohttp import web
+
+from msgin5g_gateway.shell import Gateway
+from msgin5g_gateway.store import Device, Store
+from msgin5g_host.clock import Clock, iso
+from msgin5g_host.config import ConfigError, Settings
+from msgin5g_host.http_access import (
+    OperatorAccess,
+    check_open,
+    client_tls,
+    is_loopback,
+    server_tls,
+)
+from msgin5g_host.journal import Journal
+from msgin5g_host.rates import Rates
+from msgin5g_host.reporting import Reporter
+from msgin5g_host.ue_list import DEREGISTERED, EXPECTED, REGISTERED, UNREACHABLE, Brief, Row
+from msgin5g_host.view_http import View
+
+_MESSAGES = ("messages up: ", "messages down: ", "messages to devices: ", "device messages")
+_REGISTRATIONS = ("requests: REG", "device requests: REG")
+
+
+def check_access(settings: Settings) -> None:
+    """Try what is configured, and refuse to open an address to others without TLS and a token.
+
+    Raises ConfigError.
+    """
+    server_tls(settings)
+    client_tls(settings)
+    check_open(settings, "gateway.http", [])
+    url = urlsplit(settings["view.report_to"])
+    is_open = url.scheme == "http" and not is_loopback(url.hostname or "")
+    if settings["view.report_token"] and is_open:
+        raise ConfigError(
+            f"view.report_to {url.geturl()} would show view.report_token to the whole network: "
+            "give an https URL of the server"
+        )
+
+
+class GatewayView:
+    """The `Viewed` of a gateway. A device without a UE is listed by its Application ID."""
+
+    role = "gateway"
+    actions: tuple[str, ...] = ()
+
+    def __init__(self, gateway: Gateway, store: Store, settings: Settings, journal: Journal):
+        self.at: str = settings["gateway.ue_service_id"]
+        self._gateway = gateway
+        self._store = store
+        self._journal = journal
+        self._table = [row["ue_service_id"] for row in settings.rows["ue"]]
+        self._devices = {
+            row["ue_service_id"] or _name(row["application_id"]): row["application_id"]
+            for row in settings.rows["device"]
+        }
+
+    def names(self) -> Iterable[str]:
+        """Return who is in the tables, who signed up or registered, and who left lately."""
+        store = self._store
+        devices = (one.ue or _name(one.application_id) for one in store.devices.values())
+        known = (self._table, self._devices, store.signups, store.registered, devices)
+        return dict.fromkeys(ue for part in (*known, self._journal.gone) for ue in part)
+
+    def brief(self, ue: str, now: int) -> Brief | None:
+        """Return what one is filtered by."""
+        peer, seen = self._peer(ue), self._journal.seen(ue)
+        link = peer.partition("://")[0] or (seen.link if seen is not None else "")
+        if self._is_registered(ue, now):
+            silent = seen is not None and seen.is_silent
+            return Brief(UNREACHABLE if silent else REGISTERED, self.at, link)
+        state = DEREGISTERED if ue in self._journal.gone else EXPECTED
+        return Brief(state, self.at, link)
+
+    def row(self, ue: str, now: int) -> Row | None:
+        """Return all that the list shows of one. cached, outbox: what waits for the server."""
+        brief = self.brief(ue, now)
+        if brief is None:
+            return None
+        core = self._gateway.core
+        expires_ms = None
+        registered = self._store.registered.get(ue)
+        if registered is not None and self._is_registered(ue, now):
+            expires_ms = registered.expires_ms
+        cached, kept = core.bulk.cached_of(ue), core.messaging.outbox.kept_of(ue)
+        seen = self._journal.seen(ue)
+        return {
+            "ue_service_id": ue,
+            **brief._asdict(),
+            "peer": self._peer(ue) or None,
+            "registered_at": None,
+            "expires_at": None if expires_ms is None else iso(expires_ms),
+            "expires_in_s": None if expires_ms is None else (expires_ms - now) // 1000,
+            "waiting": core.messaging.downlink.waiting(ue),
+            "cached": cached,
+            "outbox": kept,
+            "last": None if seen is None else seen.last,
+        }
+
+    def totals(self) -> Mapping[str, int]:
+        """Return what the rates are made of."""
+        gateway = self._gateway
+        counters = gateway.core.counters
+        endpoints = [gateway.north.endpoint, *(link.endpoint for link in gateway.links)]
+        return {
+            "messages": sum(
+                value for name, value in counters.items() if name.startswith(_MESSAGES)
+            ),
+            "registrations": sum(counters[name] for name in _REGISTRATIONS),
+            "retransmissions": sum(one.counters["retransmissions"] for one in endpoints),
+        }
+
+    def queue(self) -> int:
+        """Return how much waits for the server."""
+        core = self._gateway.core
+        return len(core.messaging.outbox) + core.bulk.cached()
+
+    def _is_registered(self, ue: str, now: int) -> bool:
+        row = self._store.registered.get(ue)
+        device = self._device(ue)
+        if device is not None:
+            return device.ue is None or row is None or row.expires_ms > now
+        return row is not None and row.expires_ms > now
+
+    def _device(self, ue: str) -> Device | None:
+        number = self._devices.get(ue)
+        if number is not None:
+            return self._store.devices.get(number)
+        return self._store.device_of.get(ue)
+
+    def _peer(self, ue: str) -> str:
+        device = self._device(ue)
+        if device is not None:
+            return device.peer
+        signup = self._store.signups.get(ue)
+        return "" if signup is None else signup.peer
+
+
+class GatewayHttp:
+    """Serve the gateway's own page; `address` is the bound (host, port). Raises OSError."""
+
+    def __init__(
+        self, gateway: Gateway, store: Store, settings: Settings, journal: Journal, clock: Clock
+    ) -> None:
+        token = settings["http.token"]
+        viewed, rates = GatewayView(gateway, store, settings, journal), Rates()
+        gateway.on_delivered.append(rates.delivered)
+        need = OperatorAccess(token).need_operator
+        self._view = View(viewed, journal, rates, clock, need, bool(token))
+        self._tls = server_tls(settings)
+        self.app = web.Application()
+        self._view.add_routes(self.app)
+        self._runner = web.AppRunner(self.app, access_log=None, shutdown_timeout=1.0)
+        self.address: tuple[str, int] = ("", 0)
+
+    async def start(self, host: str, port: int) -> None:
+        """Bind and serve."""
+        await self._runner.setup()
+        await web.TCPSite(self._runner, host, port, ssl_context=self._tls).start()
+        self.address = self._runner.addresses[0][:2]
+        self._view.start()
+
+    async def close(self) -> None:
+        """Stop serving."""
+        self._view.close()
+        await self._runner.cleanup()
+
+
+def reporter(settings: Settings, journal: Journal) -> Reporter | None:
+    """Return what tells the server's page of this gateway, or None."""
+    url = settings["view.report_to"]
+    if not url:
+        return None
+    tls: ssl.SSLContext = client_tls(settings)
+    at = settings["gateway.ue_service_id"]
+    return Reporter(journal, url, settings["view.report_token"], "gateway", at, tls)
+
+
+def _name(application_id: int) -> str:
+    return f"application:{application_id}"
