@@ -1,6 +1,7 @@
 """What docs/reference/messages.md says of keys and octets is what builders and parsers do."""
 
 import copy
+import inspect
 import json
 import re
 
@@ -10,6 +11,7 @@ from msgin5g import (
     app_client,
     configuration,
     configuration_requests,
+    gaps,
     l3,
     message,
     registration,
@@ -17,6 +19,7 @@ from msgin5g import (
     topics,
 )
 from msgin5g.errors import BadMessage
+from msgin5g_tools.reference.gaps import choices
 from msgin5g_tools.reference.l3_octets import LAYOUTS, cut
 from msgin5g_tools.reference.messages import FAMILIES, VECTORS, vector
 
@@ -191,3 +194,13 @@ def test_every_l3_message_is_on_the_page_and_a_frame_that_does_not_fit_is_told()
         list(cut(LAYOUTS[0], frame + b"\x00"))
     with pytest.raises(ValueError, match="cut short"):
         list(cut(LAYOUTS[0], frame[:9]))
+
+
+def test_every_gap_is_on_the_page_with_its_constants():
+    source = inspect.getsource(gaps)
+    found = list(choices())
+    assert len(found) == len(re.findall(r"\bGAP [0-9A-Z]", source)) > 20
+    named = {name for _, _, names in found for name in re.findall(r"`(\w+) = ", names)}
+    constants = {name for name in vars(gaps) if name.isupper()}
+    assert named == constants
+    assert all(text.endswith((".", ":")) and "#" not in text for _, text, _ in found)
