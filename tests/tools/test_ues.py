@@ -1,75 +1,63 @@
-"""`msgin5g ues` against a small HTTP server."""
+"""`msgin5g ues`, against a real server, and against answers that no server gives."""
 
-import asyncio
 import json
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+import pytest
 from aiohttp import web
 
 from msgin5g_tools import ues
 from msgin5g_tools.cli import main
+from msgin5g_tools.http_client import HttpClient
+from msgin5g_tools.tables import aligned, text
+from tests.http_answers import serving as serving_paths
+from tests.processes import msgin5g
+
+GW, HERE, AWAY = "urn:example:gw:1", "urn:example:ue:here", "urn:example:ue:away"
 
 ROW = {
-    "ue_service_id": "urn:example:ue:1",
-    "via": "urn:example:gw:1",
-    "link": "udp",
+    "ue_service_id": HERE,
+    "state": "registered",
+    "via": GW,
+    "link": "serial",
     "peer": "127.0.0.1:40000",
     "registered_at": "2026-01-02T03:04:05.678Z",
     "expires_at": "2026-01-02T04:04:05.678Z",
     "expires_in_s": 3599,
-    "profile": None,
+    "waiting": 0,
+    "last": {"t": "2026-01-02T03:05:06.007Z", "what": "MSG", "trace": "x", "text": "21.5"},
 }
-DIRECT = {**ROW, "ue_service_id": "urn:example:gw:1", "via": None, "expires_in_s": 59}
+GATEWAY = {**ROW, "ue_service_id": GW, "via": "", "link": "udp", "expires_in_s": 59, "last": None}
 
 TABLE = """\
-UE SERVICE ID     VIA               LINK  PEER             REGISTERED AT        EXPIRES IN
-urn:example:ue:1  urn:example:gw:1  udp   127.0.0.1:40000  2026-01-02 03:04:05  59 min 59 s
-urn:example:gw:1  -                 udp   127.0.0.1:40000  2026-01-02 03:04:05  59 s
-2 UEs registered
+UE SERVICE ID        STATE       VIA               LINK    PEER             EXPIRES IN   LAST \
+MESSAGE
+urn:example:gw:1     registered  -                 udp     127.0.0.1:40000  59 s         -
+urn:example:ue:here  registered  urn:example:gw:1  serial  127.0.0.1:40000  59 min 59 s  03:05:06 \
+MSG 21.5
+2 UEs shown; 2 registered, 3 expected
 """
+COUNTS = {"registered": 2, "expected": 3, "unreachable": 0, "deregistered": 0}
 
 
 @contextmanager
 def serving(answer: Callable[[web.Request], web.Response]) -> Iterator[str]:
-    """Run an HTTP server in a thread; yields its "host:port"."""
-    loop = asyncio.new_event_loop()
-    address: list[str] = []
-    started = threading.Event()
-    stop = asyncio.Event()
-
-    async def handle(request: web.Request) -> web.Response:
-        return answer(request)
-
-    async def serve() -> None:
-        app = web.Application()
-        app.router.add_get("/ues", handle)
-        runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
-        await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        address.append("{}:{}".format(*runner.addresses[0][:2]))
-        started.set()
-        await stop.wait()
-        await runner.cleanup()
-
-    thread = threading.Thread(target=loop.run_until_complete, args=(serve(),))
-    thread.start()
-    assert started.wait(10)
-    try:
-        yield address[0]
-    finally:
-        loop.call_soon_threadsafe(stop.set)
-        thread.join(10)
-        loop.close()
+    with serving_paths({"/view/ues": answer}) as address:
+        yield address
 
 
 def listing(*rows: dict) -> Callable[[web.Request], web.Response]:
-    return lambda _request: web.json_response({"ues": list(rows), "count": len(rows)})
+    def answer(request: web.Request) -> web.Response:
+        state = request.query.get("state")
+        found = [row for row in rows if state in (None, row["state"])]
+        return web.json_response({"ues": found, "total": len(found), "counts": COUNTS})
+
+    return answer
 
 
 def test_table(capsys) -> None:
-    with serving(listing(ROW, DIRECT)) as http:
+    with serving(listing(ROW, GATEWAY)) as http:
         assert main(["ues", "--http", http]) == 0
     assert capsys.readouterr().out == TABLE
 
@@ -77,61 +65,95 @@ def test_table(capsys) -> None:
 def test_table_of_nobody(capsys) -> None:
     with serving(listing()) as http:
         assert main(["ues", "--http", http]) == 0
-    assert capsys.readouterr().out == "0 UEs registered\n"
+    assert capsys.readouterr().out == "0 UEs shown; 2 registered, 3 expected\n"
 
 
 def test_json(capsys) -> None:
     with serving(listing(ROW)) as http:
         assert main(["ues", "--http", http, "--json"]) == 0
-    assert json.loads(capsys.readouterr().out) == {"ues": [ROW], "count": 1}
-
-
-def test_prefix_is_passed_on(capsys) -> None:
-    asked: list[str] = []
-
-    def answer(request: web.Request) -> web.Response:
-        asked.append(request.query["prefix"])
-        return web.json_response({"ues": [], "count": 0})
-
-    with serving(answer) as http:
-        assert main(["ues", "--http", http, "--prefix", "urn:a b&c"]) == 0
-    assert asked == ["urn:a b&c"]
+    assert json.loads(capsys.readouterr().out) == {"ues": [ROW], "count": 1, "counts": COUNTS}
 
 
 def test_long_lists_come_in_pages() -> None:
-    everybody = [{**ROW, "ue_service_id": f"urn:{number}"} for number in range(10_001)]
+    everybody = [{**ROW, "ue_service_id": f"urn:{number}"} for number in range(2_501)]
 
     def answer(request: web.Request) -> web.Response:
         first = int(request.query["offset"])
         page = everybody[first : first + int(request.query["limit"])]
-        return web.json_response({"ues": page, "count": len(page)})
+        return web.json_response({"ues": page, "total": len(everybody), "counts": COUNTS})
 
     with serving(answer) as http:
-        assert len(ues.fetch(f"http://{http}")) == 10_001
+        found, _ = ues.fetch(HttpClient(http, 10.0), ("registered",))
+        assert len(found) == 2_501
+
+
+def test_a_list_that_never_ends_is_left() -> None:
+    def answer(_request: web.Request) -> web.Response:
+        return web.json_response({"ues": [], "total": 1 << 60, "counts": COUNTS})
+
+    with serving(answer) as http:
+        assert ues.fetch(HttpClient(http, 10.0), ("registered",)) == ([], COUNTS)
 
 
 def test_control_characters_do_not_reach_the_terminal() -> None:
-    assert "\x1b" not in ues.table([{**ROW, "peer": "\x1b[2J"}])
+    hostile = {**ROW, "peer": "\x1b[2J", "last": {**ROW["last"], "text": "\x1b[31m"}}
+    assert "\x1b" not in aligned(["x"] * 7, [ues.row_of(hostile)])
+    assert text("[bold]") == "[bold]"
 
 
-def test_no_server(capsys) -> None:
-    with serving(listing()) as http:
-        pass
-    assert main(["ues", "--http", http]) == 1
-    said = capsys.readouterr().err
-    assert said.startswith(f"msgin5g ues: no server answers at http://{http} (")
-    assert "start one with `msgin5g server`" in said
-
-
-def test_another_program_answers(capsys) -> None:
-    with serving(lambda _request: web.Response(text="hello")) as http:
+@pytest.mark.parametrize(
+    "answer",
+    [{}, {"ues": [{}], "counts": {}, "total": 1}, {"ues": 5, "counts": {}, "total": 1}, []],
+)
+def test_another_program_answers(capsys, answer) -> None:
+    with serving(lambda _request: web.json_response(answer)) as http:
         assert main(["ues", "--http", http]) == 1
-    assert "is not a list of UEs; is that an MSGin5G Server?" in capsys.readouterr().err
-    with serving(lambda _request: web.Response(status=404)) as http:
-        assert main(["ues", "--http", http]) == 1
-    assert "answers 404 Not Found" in capsys.readouterr().err
+    assert "is that an MSGin5G Server?" in capsys.readouterr().err
 
 
-def test_bad_address(capsys) -> None:
-    assert main(["ues", "--http", "localhost"]) == 2
-    assert capsys.readouterr().err.startswith("msgin5g ues: --http: host:port is wanted")
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    """A server with an account that is registered, and one that is not."""
+    folder = tmp_path_factory.mktemp("ues")
+    accounts = "".join(f'[[ue]]\nue_service_id = "{ue}"\n' for ue in (HERE, AWAY))
+    (folder / "server.toml").write_text("[server]\n" + accounts)
+    process = msgin5g(
+        *("server", "-c", folder / "server.toml", "--json", "--data", folder / "data"),
+        *("--bind", "127.0.0.1:0", "--http", "127.0.0.1:0"),
+    )
+    ready = process.wait_for("ready")
+    ue = msgin5g("listen", "--server", f"coap://{ready['coap']}", "--ue", HERE, "--json")
+    ue.wait_for("ready")
+    yield ready["http"]
+    ue.stop()
+    process.stop()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "names"),
+    [
+        ([], [HERE]),
+        (["--all"], [AWAY, HERE]),
+        (["--state", "expected"], [AWAY]),
+        (["--state", "unreachable"], []),
+        (["--link", "udp"], [HERE]),
+        (["--link", "ble"], []),
+        (["--via", GW], []),
+        (["--all", "--prefix", "urn:example:ue:a"], [AWAY]),
+        (["--all", "--prefix", "example"], []),
+        (["--prefix", "a b&c"], []),
+    ],
+)
+def test_a_real_server_is_asked_for_what_is_wanted(server, capsys, arguments, names) -> None:
+    assert main(["ues", "--http", server, "--json", *arguments]) == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert [ue["ue_service_id"] for ue in answer["ues"]] == names
+    assert answer["counts"]["registered"] == answer["counts"]["expected"] == 1
+
+
+def test_the_table_of_a_real_server(server, capsys) -> None:
+    assert main(["ues", "--http", server]) == 0
+    head, row, total = capsys.readouterr().out.splitlines()
+    assert head.split()[3:5] == ["STATE", "VIA"]
+    assert row.split()[:4] == [HERE, "registered", "-", "udp"]
+    assert total == "1 UE shown; 1 registered, 1 expected"

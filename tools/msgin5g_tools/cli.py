@@ -15,6 +15,7 @@ VERBS = {
     "ue": ("msgin5g_tools.ue", "run a constrained UE on MicroPython, or a fleet of them"),
     "flash": ("msgin5g_tools.flash.command", "install the firmware on a board on USB"),
     "ues": ("msgin5g_tools.ues", "list the UEs that are registered at a server"),
+    "messages": ("msgin5g_tools.messages", "show what passed lately, or one message hop by hop"),
     "send": ("msgin5g_tools.send", "send a message from a UE or an application"),
     "listen": ("msgin5g_tools.listen", "show the messages of a UE or an application"),
     "group": ("msgin5g_tools.group", "create, show, change, delete and list groups"),

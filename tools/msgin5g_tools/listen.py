@@ -11,7 +11,8 @@ from typing import Any
 from msgin5g.octets import to_text
 from msgin5g_host.config import check_uri
 from msgin5g_tools.client import Client, ClientError, Event
-from msgin5g_tools.inbox import InboxError, read
+from msgin5g_tools.http_client import HttpClient, HttpError, connect
+from msgin5g_tools.inbox import read
 from msgin5g_tools.send import add_server_arguments, server_address
 
 _POLL_S = 0.5
@@ -68,7 +69,7 @@ def run(args: argparse.Namespace) -> int:
     except ValueError as problem:
         print(f"msgin5g listen: {problem}", file=sys.stderr)
         return 2
-    except (ClientError, InboxError, OSError) as problem:
+    except (ClientError, HttpError, OSError) as problem:
         print(f"msgin5g listen: {problem}", file=sys.stderr)
         return 1
 
@@ -87,7 +88,7 @@ async def _listen(args: argparse.Namespace, address: tuple[str, int]) -> int:
             stop.set()
 
     if args.as_id:
-        await _as_application(args, show, stop)
+        await _as_application(connect(args), args, show, stop)
     else:
         await _as_ue(args, address, show, stop)
     return 0
@@ -137,13 +138,15 @@ async def _as_ue(
         raise ClientError(f"the server refused the subscription to {', '.join(refused)}")
 
 
-async def _as_application(args: argparse.Namespace, show: Any, stop: asyncio.Event) -> None:
-    rows = await asyncio.to_thread(read, args.http, args.as_id, 0, args.timeout_s)
+async def _as_application(
+    server: HttpClient, args: argparse.Namespace, show: Any, stop: asyncio.Event
+) -> None:
+    rows = await asyncio.to_thread(read, server, args.as_id, 0)
     last = rows[-1]["id"] if rows else 0
     show({"event": "ready", "as": args.as_id})
     end = asyncio.get_running_loop().time() + args.seconds if args.seconds else None
     while not stop.is_set() and (end is None or asyncio.get_running_loop().time() < end):
-        for row in await asyncio.to_thread(read, args.http, args.as_id, last, args.timeout_s):
+        for row in await asyncio.to_thread(read, server, args.as_id, last):
             last = row["id"]
             message = row["message"]
             event = "received" if message["msgType"] == "MSG" else message["msgType"].lower()

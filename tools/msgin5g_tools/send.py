@@ -13,7 +13,8 @@ from msgin5g.errors import BadMessage, CallerError
 from msgin5g.moments import format_date_time, parse_date_time
 from msgin5g_host.config import check_uri, parse_address
 from msgin5g_tools.client import Client, ClientError, Event
-from msgin5g_tools.inbox import InboxError, post
+from msgin5g_tools.http_client import HttpError, add_http_arguments, connect
+from msgin5g_tools.inbox import post
 
 _DEFAULT_FROM = "urn:example:ue:shell"
 _DEFAULT_SERVER = "coap://127.0.0.1:65401"
@@ -59,12 +60,7 @@ def add_server_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--server", default=_DEFAULT_SERVER, metavar="URL", help="default %(default)s"
     )
-    parser.add_argument(
-        "--http",
-        default="127.0.0.1:8080",
-        metavar="HOST:PORT",
-        help="the server's HTTP address, for --as (default %(default)s)",
-    )
+    add_http_arguments(parser, ", for --as")
     parser.add_argument("--service-id", default=gaps.SERVICE_ID, metavar="URI")
     parser.add_argument(
         "--timeout-s", type=float, default=30.0, metavar="S", help="longest wait (default 30)"
@@ -91,13 +87,13 @@ def run(args: argparse.Namespace) -> int:
         }
         if until_ms is not None:
             fields["store_until"] = format_date_time(until_ms)
-        message_id = post(args.http, fields, args.timeout_s)
+        message_id = post(connect(args), fields)
         _tell(args, "sent", {"message_id": message_id})
         return 0
     except (ValueError, BadMessage) as problem:
         print(f"msgin5g send: {problem}", file=sys.stderr)
         return 2
-    except (ClientError, CallerError, InboxError, OSError) as problem:
+    except (ClientError, CallerError, HttpError, OSError) as problem:
         print(f"msgin5g send: {problem}", file=sys.stderr)
         return 1
 

@@ -1,32 +1,36 @@
-"""`msgin5g ues`: who is registered at a server, as a table or as JSON."""
+"""`msgin5g ues`: the UEs that a server or a gateway knows, as a table or as JSON."""
 
 import argparse
 import json
 import sys
-import urllib.error
-import urllib.parse
-import urllib.request
 from typing import Any
 
-from msgin5g_host.config import parse_address
+from msgin5g_tools.http_client import HttpClient, HttpError, add_http_arguments, connect
+from msgin5g_tools.tables import duration, show, text
 
-_PAGE = 10_000
-_MAX_ANSWER_BYTES = 64 << 20
-_HEADS = ("UE SERVICE ID", "VIA", "LINK", "PEER", "REGISTERED AT", "EXPIRES IN")
-
-
-class UesError(Exception):
-    """The list cannot be had; the text says why and what to do."""
+_PAGE = 1_000
+_STATES = ("registered", "unreachable", "expected", "deregistered")
+# Those that have a registration.
+_PRESENT = _STATES[:2]
+_HEADS = ("UE SERVICE ID", "STATE", "VIA", "LINK", "PEER", "EXPIRES IN", "LAST MESSAGE")
+_SHOWN_CHARACTERS = 40
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of `msgin5g ues`."""
-    parser.description = "List the UEs that are registered at a running MSGin5G Server."
+    parser.description = (
+        "List the UEs that are registered at a running MSGin5G Server, by whom and over which "
+        "link they came, and their last message. A UE is `registered`, `unreachable` (registered, "
+        "but it did not answer lately), `expected` (it has an account and is not registered) or "
+        "`deregistered` (it left or expired lately)."
+    )
+    add_http_arguments(parser, " or gateway")
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument("--state", choices=_STATES, help="only those in this state")
+    which.add_argument("--all", action="store_true", help="those that are not registered as well")
+    parser.add_argument("--via", default="", metavar="URI", help="only those of this gateway")
     parser.add_argument(
-        "--http",
-        default="127.0.0.1:8080",
-        metavar="HOST:PORT",
-        help="HTTP address of the server (default %(default)s)",
+        "--link", default="", metavar="NAME", help="only those on this link: udp, serial, ble"
     )
     parser.add_argument(
         "--prefix", default="", metavar="TEXT", help="only UE Service IDs that start with this"
@@ -36,103 +40,69 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print the list; returns 0, 1 if no server answers, 2 for a bad address."""
+    """Print the list; returns 0, 1 if no server answers, 2 for wrong use."""
     try:
-        host, port = parse_address(args.http)
+        server = connect(args)
+        states = _STATES if args.all else _PRESENT if args.state is None else (args.state,)
+        ues, counts = fetch(server, states, args.via, args.link, args.prefix)
     except ValueError as problem:
-        print(f"msgin5g ues: --http: {problem}", file=sys.stderr)
+        print(f"msgin5g ues: {problem}", file=sys.stderr)
         return 2
-    base = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-    try:
-        ues = fetch(base, args.prefix, args.timeout_s)
-    except UesError as problem:
+    except HttpError as problem:
         print(f"msgin5g ues: {problem}", file=sys.stderr)
         return 1
     if args.json:
-        print(json.dumps({"ues": ues, "count": len(ues)}, ensure_ascii=False))
-    else:
-        print(table(ues))
+        answer = {"ues": ues, "count": len(ues), "counts": counts}
+        print(json.dumps(answer, ensure_ascii=False))
+        return 0
+    show(_HEADS, [row_of(ue) for ue in ues])
+    print(_summary(len(ues), counts))
     return 0
 
 
-def fetch(base: str, prefix: str = "", timeout_s: float = 5.0) -> list[dict[str, Any]]:
-    """Return all registered UEs of the server at `base` ("http://host:port"), page by page.
-
-    Raises UesError.
-    """
+def fetch(
+    server: HttpClient, states: tuple[str, ...], via: str = "", link: str = "", prefix: str = ""
+) -> tuple[list[dict[str, Any]], dict[str, int]]:
+    """Return the UEs in these states by name, and the counts of all states. Raises HttpError."""
     found: dict[str, dict[str, Any]] = {}
-    offset = 0
-    while True:
-        query = urllib.parse.urlencode({"limit": _PAGE, "offset": offset, "prefix": prefix})
-        page = _page(f"{base}/ues?{query}", base, timeout_s)
-        known = len(found)
-        found.update({str(ue["ue_service_id"]): ue for ue in page})
-        offset += len(page)
-        if len(page) < _PAGE or len(found) == known:
-            return list(found.values())
+    counts: dict[str, int] = {}
+    for state in states if len(states) < len(_STATES) else ("",):
+        offset = total = 0
+        while not offset or offset < total:
+            which = {"q": prefix, "state": state, "via": via, "link": link}
+            page = server.get("/view/ues", limit=_PAGE, offset=offset, **which)
+            try:
+                rows = {str(ue["ue_service_id"]): ue for ue in page["ues"]}
+                counts, total = dict(page["counts"]), int(page["total"])
+            except (KeyError, TypeError, ValueError):
+                raise HttpError(
+                    f"{server.base}/view/ues is not a list of UEs; is that an MSGin5G Server?"
+                ) from None
+            found.update({name: ue for name, ue in rows.items() if name.startswith(prefix)})
+            if not rows:
+                break
+            offset += len(rows)
+    return [found[name] for name in sorted(found)], counts
 
 
-def table(ues: list[dict[str, Any]]) -> str:
-    """Return the list as aligned text, one UE a line, with the count below."""
-    rows = [
-        (
-            _text(ue["ue_service_id"]),
-            _text(ue.get("via")),
-            _text(ue.get("link")),
-            _text(ue.get("peer")),
-            _text(ue.get("registered_at"))[:19].replace("T", " "),
-            _duration(ue.get("expires_in_s")),
-        )
-        for ue in ues
-    ]
-    widths = [max(len(row[column]) for row in [_HEADS, *rows]) for column in range(len(_HEADS))]
-    lines = [
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in ([_HEADS, *rows] if rows else [])
-    ]
-    lines.append(f"{len(rows)} UE registered" if len(rows) == 1 else f"{len(rows)} UEs registered")
-    return "\n".join(lines)
+def row_of(ue: dict[str, Any]) -> tuple[str, ...]:
+    """Return the cells of a UE."""
+    last = ue.get("last") or {}
+    words = [text(last.get("t"))[11:19], text(last.get("what"))] if last else ["-"]
+    if last.get("text"):
+        words.append(text(last["text"])[:_SHOWN_CHARACTERS])
+    return (
+        text(ue["ue_service_id"]),
+        text(ue.get("state")),
+        text(ue.get("via")),
+        text(ue.get("link")),
+        text(ue.get("peer")),
+        duration(ue.get("expires_in_s")),
+        " ".join(words),
+    )
 
 
-def _page(url: str, base: str, timeout_s: float) -> list[dict[str, Any]]:
-    # A proxy of the environment has no business between us and a server in the lab.
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    try:
-        with opener.open(url, timeout=timeout_s) as answer:
-            text = answer.read(_MAX_ANSWER_BYTES)
-    except urllib.error.HTTPError as problem:
-        problem.close()
-        raise UesError(
-            f"{base}/ues answers {problem.code} {problem.reason}; is that an MSGin5G Server? "
-            "Give the address it prints as http= with --http"
-        ) from None
-    except (OSError, ValueError) as problem:
-        reason = getattr(problem, "reason", problem)
-        raise UesError(
-            f"no server answers at {base} ({reason}); start one with `msgin5g server`, "
-            "or give the address it prints as http= with --http"
-        ) from None
-    try:
-        ues = json.loads(text)["ues"]
-        if not all(isinstance(ue["ue_service_id"], str) for ue in ues):
-            raise TypeError
-    except (ValueError, KeyError, TypeError):
-        raise UesError(f"{base}/ues is not a list of UEs; is that an MSGin5G Server?") from None
-    return list(ues)
-
-
-def _text(value: Any) -> str:
-    if value is None:
-        return "-"
-    text = str(value)
-    return text if text.isprintable() else json.dumps(text)
-
-
-def _duration(seconds: Any) -> str:
-    if not isinstance(seconds, int):
-        return "-"
-    if seconds < 60:
-        return f"{seconds} s"
-    if seconds < 3600:
-        return f"{seconds // 60} min {seconds % 60:02d} s"
-    return f"{seconds // 3600} h {seconds % 3600 // 60:02d} min"
+def _summary(shown: int, counts: dict[str, int]) -> str:
+    words = [f"{counts.get(state, 0)} {state}" for state in _STATES if counts.get(state)]
+    of_all = ", ".join(words) or "nobody is known"
+    return f"{shown} UE shown; {of_all}" if shown == 1 else f"{shown} UEs shown; {of_all}"
