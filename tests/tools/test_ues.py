@@ -36,7 +36,7 @@ MESSAGE
 urn:example:gw:1     registered  -                 udp     127.0.0.1:40000  59 s         -
 urn:example:ue:here  registered  urn:example:gw:1  serial  127.0.0.1:40000  59 min 59 s  03:05:06 \
 MSG 21.5
-2 UEs shown; 2 registered, 3 expected
+2 UEs registered; 3 expected: --all shows them
 """
 COUNTS = {"registered": 2, "expected": 3, "unreachable": 0, "deregistered": 0}
 
@@ -65,7 +65,7 @@ def test_table(capsys) -> None:
 def test_table_of_nobody(capsys) -> None:
     with serving(listing()) as http:
         assert main(["ues", "--http", http]) == 0
-    assert capsys.readouterr().out == "0 UEs shown; 2 registered, 3 expected\n"
+    assert capsys.readouterr().out == "0 UEs registered; 3 expected: --all shows them\n"
 
 
 def test_json(capsys) -> None:
@@ -156,4 +156,4 @@ def test_the_table_of_a_real_server(server, capsys) -> None:
     head, row, total = capsys.readouterr().out.splitlines()
     assert head.split()[3:5] == ["STATE", "VIA"]
     assert row.split()[:4] == [HERE, "registered", "-", "udp"]
-    assert total == "1 UE shown; 1 registered, 1 expected"
+    assert total == "1 UE registered; 1 expected: --all shows them"

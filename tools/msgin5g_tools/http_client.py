@@ -21,6 +21,7 @@ _TOKEN_VARIABLE = "MSGIN5G_TOKEN"
 _MAX_ANSWER_BYTES = 64 << 20
 _MAX_LINE_BYTES = 1 << 20
 _MAX_PROBLEM_BYTES = 4096
+_MAX_SENTENCE = 300
 # A stream has a comment every 15 s.
 _STREAM_SILENCE_S = 60.0
 
@@ -162,10 +163,12 @@ class HttpClient:
 
     def _refused(self, problem: urllib.error.HTTPError) -> HttpError:
         text = problem.read(_MAX_PROBLEM_BYTES).decode(errors="replace").strip()
-        detail = str(problem.reason)
+        detail = text.removeprefix(f"{problem.code}: ")
+        if not detail.isprintable() or not 0 < len(detail) <= _MAX_SENTENCE:
+            detail = str(problem.reason)
         with contextlib.suppress(ValueError, AttributeError):
             told = json.loads(text)
-            detail = str(told.get("detail") or told.get("title") or detail)
+            detail = str(told.get("detail") or told.get("title") or problem.reason)
         do = ""
         if problem.code == 401:
             do = f"; give --token-file, or {_TOKEN_VARIABLE} in the environment"

@@ -56,7 +56,7 @@ def run(args: argparse.Namespace) -> int:
         print(json.dumps(answer, ensure_ascii=False))
         return 0
     show(_HEADS, [row_of(ue) for ue in ues])
-    print(_summary(len(ues), counts))
+    print(_summary(len(ues), states, counts))
     return 0
 
 
@@ -102,7 +102,10 @@ def row_of(ue: dict[str, Any]) -> tuple[str, ...]:
     )
 
 
-def _summary(shown: int, counts: dict[str, int]) -> str:
-    words = [f"{counts.get(state, 0)} {state}" for state in _STATES if counts.get(state)]
-    of_all = ", ".join(words) or "nobody is known"
-    return f"{shown} UE shown; {of_all}" if shown == 1 else f"{shown} UEs shown; {of_all}"
+def _summary(shown: int, states: tuple[str, ...], counts: dict[str, int]) -> str:
+    head = f"{shown} UE" if shown == 1 else f"{shown} UEs"
+    if states == _PRESENT:
+        head += " registered"
+    rest = [state for state in _STATES if state not in states and counts.get(state)]
+    others = [f"{counts[state]} {state}" for state in rest]
+    return f"{head}; {', '.join(others)}: --all shows them" if others else head
