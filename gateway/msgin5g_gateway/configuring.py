@@ -46,9 +46,18 @@ class Configuring:
         self._passed: dict[PassedGet, None] = {}
         self.bulk = BulkGets(shared, own, now)
 
-    def receive(self, incoming: Any, message: coap.Message, peer: str, now: int) -> None:
-        """Take a configuration GET of a UE."""
+    def receive(
+        self,
+        incoming: Any,
+        message: coap.Message,
+        peer: str,
+        now: int,
+        devices_only: bool = False,
+    ) -> None:
+        """Take a configuration GET of a UE. devices_only: as for `GatewayCore.receive`."""
         try:
+            if devices_only:
+                raise BadMessage(UE_URI, "this link is for devices without an MSGin5G client")
             self._receive(incoming, message, peer, now)
         except BadMessage as problem:
             text = str(problem)

@@ -117,8 +117,8 @@ class Gateway:
         message = incoming.message
         respond = link.endpoint.respond
         if is_configuration(message):
-            peer = link.identifier(incoming.peer)
-            self.core.configuring.receive((link, incoming), message, peer, now)
+            peer, aside = link.identifier(incoming.peer), link in self._for_devices
+            self.core.configuring.receive((link, incoming), message, peer, now, aside)
             return
         observes = message.code == coap.GET and message.uint(coap.OBSERVE) is not None
         if message.code != coap.POST and not observes:

@@ -151,6 +151,15 @@ def test_what_is_malformed_is_4_00_with_the_reason(tmp_path, policy):
     office.close()
 
 
+def test_a_link_set_aside_for_devices_takes_no_configuration_get(office):
+    options = configuration.request_options(SERVICE, device_id(1))
+    get = coap.decode(coap.encode(coap.CON, coap.GET, 7, b"tk", options))
+    office.core.configuring.receive("it", get, "udp2://d:1", office.now, devices_only=True)
+    office.settle()
+    code, text = office.answer_to("it")
+    assert code == coap.BAD_REQUEST and b"for devices without an MSGin5G client" in text
+
+
 @pytest.mark.clause("6.2.1.2-p6")
 def test_the_ue_id_may_come_in_a_payload(office):
     payload = configuration.request(device_id(2), [("vendor", "Example")])
