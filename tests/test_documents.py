@@ -3,6 +3,7 @@
 tests/system/test_documents_run.py runs the commands.
 """
 
+import argparse
 import json
 import re
 import shlex
@@ -18,7 +19,7 @@ from msgin5g_server import config as server_config
 from msgin5g_tools.cli import VERBS, parser_of
 from msgin5g_tools.reference import PAGES
 from msgin5g_tools.reference.config import ue_meanings
-from tests.markdown import DOCUMENTS, ROOT, anchors, blocks, commands, links
+from tests.markdown import DOCUMENTS, ROOT, anchors, blocks, commands, links, prose
 from ue.config import defaults, merge
 from ue.links import open_link
 
@@ -139,6 +140,35 @@ def test_every_cause_that_is_explained_exists(name):
     texts = [value for key, value in vars(gaps).items() if key.startswith("CAUSE_")]
     for cause in re.findall(r"`cause=([^`]+)`", (ROOT / name).read_text()):
         assert cause in texts or cause in l3.CAUSES.values(), cause
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_what_the_text_names_exists(name):
+    """Commands, targets and files between backticks; words in capitals stand for others."""
+    for code in re.findall(r"`([^`\n]+)`", prose(name)):
+        first, *rest = code.replace("…", "").split() or [""]
+        if first.removeprefix(".venv/bin/") == "msgin5g" and rest and not rest[0].isupper():
+            if rest[0].startswith("-"):
+                assert rest[0] in ("--help", "--version"), code
+                continue
+            assert rest[0] in VERBS, f"{name}: {code}"
+            known = options(parser_of(rest[0]))
+            assert {one for one in rest if one.startswith("--")} <= known, f"{name}: {code}"
+        elif first == "make" and rest and "=" not in rest[0]:
+            assert re.search(rf"^{rest[0]}:.*##", MAKEFILE, re.M), f"{name}: {code}"
+        elif re.fullmatch(
+            r"(docs|firmware|gateway|host|msgin5g|server|tests|tools)/[\w./-]+", code
+        ):
+            assert (ROOT / code).exists(), f"{name}: {code}"
+
+
+def options(parser):
+    """Return all option strings of a parser and of those inside it."""
+    found = set(parser._option_string_actions)
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            found |= set().union(*map(options, action.choices.values()))
+    return found
 
 
 @pytest.mark.parametrize(
