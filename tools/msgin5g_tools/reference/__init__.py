@@ -8,6 +8,7 @@ from pathlib import Path
 
 from msgin5g_tools.reference.cli import page_of_verbs as cli_page
 from msgin5g_tools.reference.config import page_of_keys as config_page
+from msgin5g_tools.reference.conformance import page_of_conformance as conformance_page
 from msgin5g_tools.reference.gaps import page_of_gaps as gaps_page
 from msgin5g_tools.reference.limits import page_of_limits as limits_page
 from msgin5g_tools.reference.messages import page_of_messages as messages_page
@@ -16,6 +17,7 @@ from msgin5g_tools.reference.messages import page_of_messages as messages_page
 PAGES: dict[str, Callable[[], str]] = {
     "cli.md": cli_page,
     "config.md": config_page,
+    "conformance.md": conformance_page,
     "gaps.md": gaps_page,
     "limits.md": limits_page,
     "messages.md": messages_page,
