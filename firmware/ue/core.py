@@ -14,7 +14,7 @@ from msgin5g.errors import BadMessage, UnsupportedType
 from msgin5g.exchange import FAILED, NOTICE, REQUEST
 from ue.kept import Kept
 from ue.machine import Machine, sooner
-from ue.requests import Requests
+from ue.requests import Requests, trace
 from ue.states import (
     DEREGISTERED,
     DEREGISTERING,
@@ -141,7 +141,7 @@ class UeCore(Machine):
             self._open = what
             self._await_until = None
             self._tokens[what] = self._exchange.token
-        self._sent(what, {"mid": self._exchange.mid})
+        self._sent(what, {"mid": self._exchange.mid, "trace": trace(self._exchange)})
 
     def _drop_exchange(self):
         if self._exchange is not None:
@@ -191,7 +191,7 @@ class UeCore(Machine):
             self._back_off(now, "malformed answer: %s" % problem)
             return
         info = {"of": what, "result": answer.result, "cause": answer.cause}
-        info["expected_s"] = answer.expected_s
+        info["expected_s"], info["trace"] = answer.expected_s, trace(message)
         self._note(coap.code_text(code), info)
         if what == n.GWREG:
             self._on_signed_up(answer, now)
@@ -244,7 +244,8 @@ class UeCore(Machine):
             respond(incoming, coap.BAD_REQUEST, str(problem).encode(), now, options=b"")
             return
         respond(incoming, coap.CHANGED, b"", now)
-        self._note(request.msg_type, {"result": request.result, "cause": request.cause})
+        info = {"result": request.result, "cause": request.cause, "trace": trace(incoming)}
+        self._note(request.msg_type, info)
         self._sent("2.04", {"of": request.msg_type})
         what = n.REG if request.msg_type == n.REGRESP else n.DEREG
         if self._tokens.get(what) == incoming.token:

@@ -56,7 +56,7 @@ class Inbox:
         if message.service_id != self._service:
             raise BadMessage(n.MSG_IDEN, "not this service")
         self._check_address(message)
-        info = {"message_id": message.message_id, "set": message.set_id}
+        info = {"trace": message.message_id, "set": message.set_id}
         if message.segment is not None:
             info["part"] = "%d/%s" % (message.segment.number, message.segment.total or "?")
         self._core.note(message.msg_type, info)

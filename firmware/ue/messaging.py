@@ -241,7 +241,7 @@ class Messaging(Postman):
         info = {}
         if job.__class__ is not Control:
             what = job.what
-            info["message_id"] = job.id
+            info["trace"] = job.id
             self._joined = ()
             if what == n.IMDN and len(self._outbox.items) > 1:
                 from ue.several import reports

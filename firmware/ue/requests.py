@@ -1,5 +1,7 @@
 """The three requests of a constrained UE and the options they travel with."""
 
+from binascii import hexlify
+
 from msgin5g import coap
 from msgin5g import names as n
 from msgin5g import registration as messages
@@ -64,3 +66,8 @@ def check_size(config, max_bytes):
     if size > max_bytes:
         return "profile: the registration does not fit %d bytes" % max_bytes
     return None
+
+
+def trace(request):
+    """Return the name in logs of what has this Token."""
+    return "r-" + hexlify(request.token).decode()

@@ -7,6 +7,7 @@ import json
 import re
 import ssl
 from http import HTTPStatus
+from typing import Any
 from urllib.parse import urlsplit
 
 from aiohttp import web
@@ -24,6 +25,8 @@ _FAILURES = {
     415: web.HTTPUnsupportedMediaType,
     503: web.HTTPServiceUnavailable,
 }
+PROBLEM_TYPE = "application/problem+json"
+_MAX_SHOWN = 200
 _OPERATOR_WANTED = "the operator's bearer token is wanted, [http] token"
 
 
@@ -67,9 +70,30 @@ def check_url_or_none(value: str) -> None:
 
 def failure(status: int, detail: str, **headers: str) -> web.HTTPException:
     """Return a refusal as an exception: ProblemDetails (RFC 9457) with a sentence."""
-    body = {"status": status, "title": HTTPStatus(status).phrase, "detail": detail}
-    text, kind = json.dumps(body), "application/problem+json"
-    return _FAILURES[status](text=text, content_type=kind, headers=headers)
+    kind = _FAILURES[status]
+    return kind(text=_details(status, detail), content_type=PROBLEM_TYPE, headers=headers)
+
+
+@web.middleware
+async def as_failures(request: web.Request, handler: Any) -> web.StreamResponse:
+    """Say in the same form what aiohttp itself refuses below /view, such as an unknown path."""
+    try:
+        answer: web.StreamResponse = await handler(request)
+    except web.HTTPException as problem:
+        own = problem.content_type == PROBLEM_TYPE
+        if own or problem.status < 400 or not request.path.startswith("/view"):
+            raise
+        detail = f"{request.method} {request.path[:_MAX_SHOWN]}: {problem.reason}"
+        headers = {key: problem.headers[key] for key in ("Allow",) if key in problem.headers}
+        text = _details(problem.status, detail)
+        return web.Response(
+            status=problem.status, text=text, content_type=PROBLEM_TYPE, headers=headers
+        )
+    return answer
+
+
+def _details(status: int, detail: str) -> str:
+    return json.dumps({"status": status, "title": HTTPStatus(status).phrase, "detail": detail})
 
 
 class OperatorAccess:

@@ -12,6 +12,7 @@ from itertools import islice
 from typing import Any
 
 from msgin5g_host.clock import iso
+from msgin5g_host.hops import in_order
 
 MAX_ENTRIES = 10_000
 MAX_TRACES = 2_000
@@ -321,11 +322,11 @@ def summary(trace: Trace) -> Entry:
 
 
 def whole(trace: Trace) -> list[Entry]:
-    """Return all entries of a trace, those of the traces that carried it among them, by time."""
+    """Return all entries of a trace, those of the traces that carried it among them, in order."""
     found = list(trace.entries)
     for outer in trace.joined:
         found += (entry for entry in outer.entries if outer.shares(entry, trace))
-    return sorted(found, key=lambda entry: (entry["t"], entry["n"]))
+    return in_order(found)
 
 
 def printable(text: str) -> str:

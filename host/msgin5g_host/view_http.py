@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from aiohttp import web
 
 from msgin5g_host.clock import Clock, iso
-from msgin5g_host.http_access import failure, is_loopback
+from msgin5g_host.http_access import as_failures, failure, is_loopback
 from msgin5g_host.journal import Journal, summary, whole
 from msgin5g_host.page_http import add_page
 from msgin5g_host.rates import STEP_S, Rates, Sample
@@ -70,6 +70,7 @@ class View:
 
     def add_routes(self, app: web.Application) -> None:
         """Add the routes to an application."""
+        app.middlewares.append(as_failures)
         add_page(app)
         for path, handler in (
             ("about", self._about),

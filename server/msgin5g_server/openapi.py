@@ -9,10 +9,11 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
+from msgin5g_host.http_access import PROBLEM_TYPE
 from msgin5g_server import northbound_types as t
 from msgin5g_server.docs_page import page
 from msgin5g_server.northbound import DELIVERY, REGISTRATIONS
-from msgin5g_server.problems import MAX_BODY_BYTES, PROBLEM_TYPE
+from msgin5g_server.problems import MAX_BODY_BYTES
 
 _JSON = "application/json"
 _REF = "#/components/schemas/{name}"

@@ -9,11 +9,11 @@ from typing import Any, TypeVar
 import msgspec
 from aiohttp import web
 
+from msgin5g_host.http_access import PROBLEM_TYPE
 from msgin5g_server.northbound_types import InvalidParam, ProblemDetails
 
 MAX_BODY_BYTES = 512 * 1024
 _BODY_S = 20.0
-PROBLEM_TYPE = "application/problem+json"
 _WHERE = re.compile(r"(.*) - at `\$(.*)`\Z", re.S)
 _STEP = re.compile(r"\.(\w+)|\[(\d+|\.\.\.)\]")
 _T = TypeVar("_T")

@@ -123,6 +123,23 @@ def test_states(events, state):
     assert diary.trace()["state"] == state
 
 
+def test_what_was_sent_comes_before_it_was_received_in_the_same_millisecond():
+    journal = Journal()
+    south, north = "MSGin5G-6", "MSGin5G-1"
+    for role, direction, iface in (
+        # In the order in which the page hears of it: the server at once, the others later.
+        *(("server", "rx", north), ("server", "tx", north)),
+        *(("gateway", "rx", south), ("gateway", "tx", north), ("gateway", "rx", north)),
+        *(("gateway", "tx", south), ("ue", "tx", south), ("ue2", "rx", south)),
+    ):
+        entry = {"t": iso(NOW), "role": role, "event": "message", "direction": direction}
+        journal.add({**entry, "iface": iface, "what": "MSG", "trace": TRACE}, NOW)
+    told = [(one["role"], one["direction"]) for one in whole(journal.trace(TRACE))]
+    assert told.index(("ue", "tx")) < told.index(("gateway", "rx"))
+    assert told.index(("gateway", "tx")) < told.index(("server", "rx"))
+    assert told[-1] == ("ue2", "rx")
+
+
 @pytest.mark.parametrize("server_first", [False, True])
 def test_a_bulk_request_belongs_to_the_traces_of_those_inside(server_first):
     diary = Diary()
