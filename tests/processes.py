@@ -54,10 +54,11 @@ class Events:
 class Process(Events):
     """A process whose JSON lines are read in the background."""
 
-    def __init__(self, argv, environment=None):
+    def __init__(self, argv, environment=None, folder=None):
         super().__init__()
         self._process = subprocess.Popen(
             argv,
+            cwd=folder,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

@@ -133,24 +133,34 @@ class BoxTarget:
         self.events = None
         self.gateway_link = self.box.uart_url
         self.installed = {}
+        self.members = {}
 
     def load(self, config, plan=None):
         config = {"state_file": "ue.state", "json": True, **config, "link": self.link}
+        self._compile(config)
         if plan is None:
-            self._install(merge(config), START, {"config.json": config})
+            self._install(START, {"config.json": config})
             return
         bench = {"heap_kb": BARE_HEAP_KB, "config": "config.json", **plan}
-        files = {"config.json": config, "bench.json": bench}
-        self._install(merge(config), SCRIPTS / "measured.py", files)
+        self._install(SCRIPTS / "measured.py", {"config.json": config, "bench.json": bench})
 
     def load_modules(self, config, modules):
-        """Give it what a configuration needs, and a start that only imports some modules."""
-        script = SCRIPTS / "imported.py"
-        self._install(merge(config), script, {"bench.json": {"modules": modules}})
+        """Give it what a configuration needs, and a start that only imports some modules.
 
-    def _install(self, config, main, more):
+        Returns what these are on the board, where modules are joined: only with each other.
+        """
+        self._compile(config)
+        units = [unit for unit, group in self.members.items() if {*group} & {*modules}]
+        assert {name for unit in units for name in self.members[unit]} <= {*modules}
+        self._install(SCRIPTS / "imported.py", {"bench.json": {"modules": units}})
+        return units
+
+    def _compile(self, config):
+        compiled = compile_all(sources(merge(config)), read_format(PICO_MPY))
+        self.installed, self.members = compiled.files, compiled.members
+
+    def _install(self, main, more):
         shutil.rmtree(self._files, ignore_errors=True)
-        self.installed = compile_all(sources(config), read_format(PICO_MPY))
         files = {f"lib/{name}": data for name, data in self.installed.items()}
         files |= {name: json.dumps(value).encode() for name, value in more.items()}
         files["main.py"] = main.read_bytes()

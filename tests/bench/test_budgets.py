@@ -74,8 +74,8 @@ def test_what_a_ue_takes_of_the_heap(tmp_path, target, within, kind):
 
 def test_what_the_coap_layer_takes(target, within):
     modules = [f"msgin5g.{name}" for name in LAYER]
-    target.load_modules(UES["full"], modules)
-    sizes = {name: len(data) for name, data in target.installed.items()}
-    within("coap", "installed_bytes", sum(sizes.get(f"msgin5g/{name}.mpy", 0) for name in LAYER))
+    units = target.load_modules(UES["full"], modules)
+    files = [target.installed[unit.replace(".", "/") + ".mpy"] for unit in units]
+    within("coap", "installed_bytes", sum(map(len, files)))
     target.start()
     within("coap", "imported_bytes", target.events.wait_for("imported", LIMIT_S)["heap"])

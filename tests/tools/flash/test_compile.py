@@ -26,16 +26,16 @@ def test_the_format_that_a_board_reports(number, text):
 
 
 def test_a_module_is_the_same_for_every_architecture_and_keeps_its_name():
-    plain = compile_all(CORE, Format(6, 3, ""))
+    plain = compile_all(CORE, Format(6, 3, "")).files
     assert set(plain) == {"ue/core.mpy"}
     data = plain["ue/core.mpy"]
-    assert data[:2] == b"M\x06" and b"ue/core.py" in data and b"firmware" not in data
+    assert data[:2] == b"M\x06" and b"ue.core" in data and b"firmware" not in data
     for arch in ("armv6m", "armv7emsp", "xtensawin", "rv32imc"):
-        assert compile_all(CORE, Format(6, 3, arch)) == plain
+        assert compile_all(CORE, Format(6, 3, arch)).files == plain
 
 
 def test_micropython_1_22_gets_its_own_format():
-    assert compile_all(CORE, Format(6, 2, "armv6m"))["ue/core.mpy"][:2] == b"M\x06"
+    assert compile_all(CORE, Format(6, 2, "armv6m")).files["ue/core.mpy"][:2] == b"M\x06"
 
 
 def test_a_format_that_is_not_known_is_told():
@@ -65,7 +65,10 @@ def test_a_whole_ue_is_shrunk_and_keeps_its_lines_if_wanted():
     }
     form = Format(6, 3, "armv6m")
     whole = compile_all(paths, form)
-    assert set(whole) < {name.removesuffix(".py") + ".mpy" for name in paths}
-    assert len(whole["msgin5g/names.mpy"]) < 300, "its constants are where they are used"
+    names = {name for group in whole.members.values() for name in group}
+    assert {"ue.ue", "ue.core", "msgin5g.exchange"} < names and len(whole.files) < len(names)
+    assert set(whole.files) < {name.removesuffix(".py") + ".mpy" for name in paths}
     with_lines = compile_all(paths, form, lines=True)
-    assert sum(map(len, with_lines.values())) > sum(map(len, whole.values()))
+    assert "ue/storage.mpy" in with_lines.files and "ue/storage.mpy" not in whole.files
+    assert len(with_lines.files["msgin5g/names.mpy"]) < 300, "constants are where they are used"
+    assert sum(map(len, with_lines.files.values())) > 1.2 * sum(map(len, whole.files.values()))

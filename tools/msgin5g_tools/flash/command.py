@@ -14,12 +14,14 @@ from msgin5g_tools.flash import board as board_module
 from msgin5g_tools.flash import boards, install, ports
 from msgin5g_tools.flash.board import Facts
 from msgin5g_tools.flash.boards import Board
-from msgin5g_tools.flash.compile import compile_all
+from msgin5g_tools.flash.compile import Format, compile_all
 from msgin5g_tools.flash.connection import connected
+from msgin5g_tools.flash.explain import explain
 from msgin5g_tools.flash.files import firmware_folder, sources
 from msgin5g_tools.flash.follow import follow, restart
 from msgin5g_tools.flash.problems import BoardGone, FlashError, WrongUse
 from msgin5g_tools.flash.report import Report
+from msgin5g_tools.shrink.rename import Names
 from ue.board_keys import check_board
 from ue.config import defaults, merge
 from ue.errors import ConfigError as UeConfigError
@@ -71,6 +73,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--dry-run", action="store_true", help="show what would be done")
     parser.add_argument("--no-start", action="store_true", help="install, do not start")
     parser.add_argument("--uninstall", action="store_true", help="remove what was installed")
+    parser.add_argument(
+        "--explain",
+        metavar="LOG",
+        help="install nothing: print a board's log, its tracebacks with the names of the sources",
+    )
     parser.add_argument("--json", action="store_true", help="one JSON object per step")
 
 
@@ -79,8 +86,12 @@ def run(args: argparse.Namespace) -> int:
     report = Report(args.json)
     try:
         given = _given(args)
+        if args.explain and args.config:
+            return _explain(args.explain, given)
         device = ports.find(args.port)
         with connected(device) as transport:
+            if args.explain:
+                return _explain(args.explain, _on_board(transport))
             facts = board_module.examine(transport)
             board = boards.named(args.board) if args.board else boards.detect(facts.machine)
             report.tell(
@@ -96,10 +107,10 @@ def run(args: argparse.Namespace) -> int:
                 return _uninstall(transport, report)
             config = _configuration(transport, args.config is None, given, board, facts)
             board_module.check(facts, merge(config))
-            _install(transport, config, facts, report, args.dry_run)
+            names = _install(transport, config, facts, report, args.dry_run)
             if args.dry_run or args.no_start:
                 return 0
-            return _start(transport, args.wait, report)
+            return _start(transport, args.wait, report, names)
     except BoardGone as problem:
         half = "it is not complete and starts nothing; " if report.is_copying else ""
         print(
@@ -191,9 +202,10 @@ def _install(
     facts: Facts,
     report: Report,
     is_rehearsal: bool,
-) -> None:
+) -> Names:
+    """Returns what the names in the board's tracebacks mean."""
     compiled = compile_all(sources(merge(keys)), facts.form)
-    wanted = {f"lib/{name}": data for name, data in compiled.items()}
+    wanted = {f"lib/{name}": data for name, data in compiled.files.items()}
     wanted[install.CONFIG] = (json.dumps(keys, indent=2) + "\n").encode()
     wanted[install.MAIN] = (firmware_folder() / "boards" / "common" / "main.py").read_bytes()
     there = install.survey(transport, wanted)
@@ -210,18 +222,23 @@ def _install(
         config={key: value for key, value in keys.items() if key not in _SECRET},
     )
     if is_rehearsal:
-        return
+        return compiled.names
     if plan.copy:
         report.begin(len(plan.copy), plan.bytes_to_copy())
     install.apply(transport, plan, there, report.progress)
     report.end()
     report.tell("installed", "installed", files=len(wanted))
+    return compiled.names
 
 
-def _start(transport: SerialTransport, wait_s: float, report: Report) -> int:
+def _start(transport: SerialTransport, wait_s: float, report: Report, names: Names) -> int:
+    def say(line: str) -> None:
+        meant = explain(line, names)
+        report.tell("log", f"  {meant}", line=meant)
+
     report.tell("start", "starting; the board says:")
     restart(transport)
-    last = follow(transport, wait_s, lambda line: report.tell("log", f"  {line}", line=line))
+    last = follow(transport, wait_s, say)
     state = last.get("state")
     cause = last.get("cause") or last.get("reason")
     if state == "registered":
@@ -237,6 +254,22 @@ def _start(transport: SerialTransport, wait_s: float, report: Report) -> int:
         f"not registered within {wait_s:.0f} s (state {state}{f': {cause}' if cause else ''}); "
         "is the gateway there, and is the link right? The board tries on"
     )
+
+
+def _explain(log: str, keys: Mapping[str, Any]) -> int:
+    """Print a log with the names of the sources, as of the UE of this configuration."""
+    try:
+        lines = Path(log).read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError as problem:
+        raise ConfigError(f"{log}: {problem}") from None
+    try:
+        files = sources(merge(keys))
+    except UeConfigError as problem:
+        raise ConfigError(str(problem)) from None
+    names = compile_all(files, Format(6, 3, "")).names
+    for line in lines:
+        print(explain(line, names))
+    return 0
 
 
 def _uninstall(transport: SerialTransport, report: Report) -> int:

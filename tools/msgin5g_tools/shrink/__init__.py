@@ -9,11 +9,16 @@ traceback of a board shows where in the source it was.
 
 import ast
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 
 from msgin5g_tools.shrink.constants import Constants, Scope
-from msgin5g_tools.shrink.edits import Edits
+from msgin5g_tools.shrink.facts import Facts, find_kept
 from msgin5g_tools.shrink.inline import Inliner
+from msgin5g_tools.shrink.layout import render
+from msgin5g_tools.shrink.link import link
+from msgin5g_tools.shrink.rename import Names, rename
 from msgin5g_tools.shrink.sweep import sweep
+from msgin5g_tools.shrink.units import examine
 
 
 def shrink(
@@ -26,10 +31,49 @@ def shrink(
     whose functions and methods go if none of these modules names them. Nothing else may call
     these, as it may what is handed to a library.
     """
+    trees = _shrunk(sources, keep, prune)
+    return {name: render(tree) for name, tree in trees.items()}
+
+
+@dataclass(frozen=True)
+class Packed:
+    """Modules as they go on a board. sources: unit -> source; members: unit -> its modules."""
+
+    sources: dict[str, str]
+    members: dict[str, list[str]]
+    names: Names
+
+
+def pack(
+    sources: Mapping[str, str],
+    keep: Collection[str] = (),
+    prune: Collection[str] = (),
+    public: Collection[str] = (),
+) -> Packed:
+    """Shrink modules, join those that are always loaded together and give short names.
+
+    sources, keep, prune: as for `shrink`; public: what applications use beyond `keep`: modules,
+    which can be imported and have their public names, and "module.Class", whose attributes and
+    methods have theirs.
+    """
+    trees = _shrunk(sources, keep, prune)
+    modules = examine(trees)
+    opaque = {name for module in modules.values() for name in module.opaque}
+    public = {*keep, *public, *opaque}
+    kept = find_kept(trees, public)
+    kept.attributes |= {name for one in opaque for name in modules[one].own}
+    linked = link(modules, public)
+    names = rename(Facts(linked, kept))
+    texts = {name: ast.unparse(tree) for name, tree in linked.trees.items()}
+    return Packed(texts, linked.members, names)
+
+
+def _shrunk(
+    sources: Mapping[str, str], keep: Collection[str], prune: Collection[str]
+) -> dict[str, ast.Module]:
     trees = {name: ast.parse(source) for name, source in sources.items()}
-    edits = {name: Edits() for name in sources}
     constants = Constants(trees, keep)
     for name, tree in trees.items():
-        Inliner(constants, Scope(name, tree, trees), edits[name]).visit(tree)
-    sweep(trees, edits, keep, prune)
-    return {name: edits[name].apply(sources[name]) for name in trees}
+        Inliner(constants, Scope(name, tree, trees)).visit(tree)
+    sweep(trees, keep, prune)
+    return trees

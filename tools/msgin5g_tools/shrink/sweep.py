@@ -1,35 +1,30 @@
 """Dropping what nobody reads any more: constants, imports, whole modules."""
 
 import ast
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator
 
 from msgin5g_tools.shrink.constants import is_const
-from msgin5g_tools.shrink.edits import Edits
 from msgin5g_tools.shrink.prune import Pruner
 
 Trees = dict[str, ast.Module]
 
 
-def sweep(
-    trees: Trees, edits: Mapping[str, Edits], keep: Collection[str], prune: Collection[str]
-) -> None:
+def sweep(trees: Trees, keep: Collection[str], prune: Collection[str]) -> None:
     """Take out of the modules, and of the dict itself, what has no use.
 
     keep, prune: as for `shrink`.
     """
-    while _sweep_once(trees, edits, keep) or _prune_once(trees, edits, keep, prune):
+    while _sweep_once(trees, keep) or _prune_once(trees, keep, prune):
         pass
 
 
-def _prune_once(
-    trees: Trees, edits: Mapping[str, Edits], keep: Collection[str], prune: Collection[str]
-) -> bool:
+def _prune_once(trees: Trees, keep: Collection[str], prune: Collection[str]) -> bool:
     """Drop functions, classes and methods that nobody names."""
     named = {name for tree in trees.values() for name in _names(tree)}
     changed = False
     for module, tree in trees.items():
         if module.partition(".")[0] in prune and module not in keep:
-            pruner = Pruner(named, edits[module])
+            pruner = Pruner(named)
             pruner.visit(tree)
             changed = changed or pruner.changed
     return changed
@@ -48,13 +43,13 @@ def _names(tree: ast.Module) -> Iterator[str]:
             yield node.value
 
 
-def _sweep_once(trees: Trees, edits: Mapping[str, Edits], keep: Collection[str]) -> bool:
+def _sweep_once(trees: Trees, keep: Collection[str]) -> bool:
     wanted = _wanted(trees)
     changed = False
     for module, tree in list(trees.items()):
         read = _read(tree) | (_bound(tree) if module in keep else set())
         used = read | wanted.get(module, set())
-        sweeper = _Sweeper(trees, used, edits[module])
+        sweeper = _Sweeper(trees, used)
         sweeper.visit(tree)
         changed = changed or sweeper.changed
         is_package = any(name.startswith(module + ".") for name in trees)
@@ -111,10 +106,9 @@ def _bound(tree: ast.Module) -> set[str]:
 class _Sweeper(ast.NodeTransformer):
     """Drop assignments of plain values, and imports, whose name is not in `used`."""
 
-    def __init__(self, trees: Trees, used: set[str], edits: Edits) -> None:
+    def __init__(self, trees: Trees, used: set[str]) -> None:
         self._trees = trees
         self._used = used
-        self._edits = edits
         self._depth = 0
         self.changed = False
 
@@ -137,7 +131,6 @@ class _Sweeper(ast.NodeTransformer):
             return self._drop(node)
         node.names = kept
         self.changed = True
-        self._edits.replace(node, ast.unparse(node))
         return node
 
     def visit_Assign(self, node: ast.Assign) -> ast.AST | None:
@@ -174,10 +167,8 @@ class _Sweeper(ast.NodeTransformer):
     def _drop(self, node: ast.stmt) -> ast.AST | None:
         self.changed = True
         if not self._depth:
-            self._edits.replace(node, "")
             return None
         # A function may consist of nothing else.
-        self._edits.replace(node, "pass")
         return ast.copy_location(ast.Pass(), node)
 
 
