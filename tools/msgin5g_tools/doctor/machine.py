@@ -1,9 +1,7 @@
-"""`msgin5g doctor`: what this machine has, what is missing, and what to do about it."""
+"""Programs, packages, ports and folders of this machine."""
 
-import argparse
 import contextlib
 import importlib.util
-import json
 import shutil
 import socket
 import sqlite3
@@ -11,13 +9,11 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-OK, MISSING, NOTE = "ok", "missing", "note"
-_MARKS = {OK: "ok", MISSING: "MISSING", NOTE: "note"}
-_SETUP = "run `make setup` in the project's folder"
+from msgin5g_tools.doctor.findings import MISSING, NOTE, OK, SETUP, Finding
+
 _PORTS = (
     ("server, CoAP", socket.SOCK_DGRAM, 65401, "another server runs, or give --bind"),
     ("server, HTTP", socket.SOCK_STREAM, 8080, "another program has it; give --http"),
@@ -25,59 +21,34 @@ _PORTS = (
 )
 
 
-@dataclass(frozen=True)
-class Finding:
-    """One line: state "ok", "missing" (the demo needs it) or "note" (something else does)."""
-
-    what: str
-    state: str
-    found: str
-    do: str = ""
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the options of `msgin5g doctor`."""
-    parser.description = (
-        "Check what this machine has. Exit code 1 if something is missing that the demo needs."
-    )
-    parser.add_argument(
-        "--data", default=".", metavar="DIR", help="folder for the data (default: this one)"
-    )
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
-
-
-def run(args: argparse.Namespace) -> int:
-    """Print the findings; returns 1 if something is missing that the demo needs."""
-    findings = list(examine(Path(args.data)))
-    well = all(one.state != MISSING for one in findings)
-    if args.json:
-        print(json.dumps({"ok": well, "checks": [asdict(one) for one in findings]}))
-        return 0 if well else 1
-    wide = max(len(one.what) for one in findings)
-    for one in findings:
-        do = f"; {one.do}" if one.do else ""
-        print(f"{_MARKS[one.state]:7}  {one.what:{wide}}  {one.found}{do}")
-    print("the demo can run: `make demo`" if well else "the demo cannot run yet")
-    return 0 if well else 1
-
-
-def examine(data: Path) -> Iterator[Finding]:
-    """Yield what was found, in the order of importance."""
+def examine(data: Path, for_demo: bool) -> Iterator[Finding]:
+    """Yield what was found of programs and packages. for_demo: what the demo needs must be."""
+    wanted = MISSING if for_demo else NOTE
     yield _python(sys.version_info[:3])
+    yield _package("msgin5g", wanted)
     yield _package("aiocoap", MISSING)
     yield _package("aiohttp", MISSING)
+    yield _package("msgspec", MISSING)
     yield _package("rich", NOTE)
     yield _package(
         "pyserial", NOTE, "serial", "serial links need it: pip install 'msgin5g[serial]'"
     )
     yield _package("bleak", NOTE, "bleak", "BLE links need it: pip install 'msgin5g[ble]'")
-    yield _micropython()
-    yield _sqlite(data)
-    for name, kind, port, do in _PORTS:
-        yield _port(name, kind, port, do)
+    yield _package(
+        "mpremote", NOTE, "mpremote", "only `msgin5g flash` needs it: pip install 'msgin5g[flash]'"
+    )
+    yield _micropython(wanted)
+    if for_demo:
+        yield sqlite(data)
     yield _ipv6()
     yield _program("gcc", "only `msgin5g bench` needs it: apt-get install gcc")
     yield _program("node", "only the Pico in a box needs it: apt-get install nodejs npm")
+
+
+def default_ports() -> Iterator[Finding]:
+    """Yield which of the ports that are the default are taken."""
+    for name, kind, port, do in _PORTS:
+        yield _port(name, kind, port, do)
 
 
 def _python(number: tuple[int, int, int]) -> Finding:
@@ -87,34 +58,36 @@ def _python(number: tuple[int, int, int]) -> Finding:
     return Finding("Python", OK, text)
 
 
-def _package(name: str, otherwise: str, module: str = "", do: str = _SETUP) -> Finding:
+def _package(name: str, otherwise: str, module: str = "", do: str = SETUP) -> Finding:
     with contextlib.suppress(PackageNotFoundError):
         if importlib.util.find_spec(module or name) is not None:
             return Finding(name, OK, version(name))
     return Finding(name, otherwise, "not installed", do)
 
 
-def _micropython() -> Finding:
+def _micropython(otherwise: str) -> Finding:
     from msgin5g_tools.micropython import MicroPythonMissing, micropython_path
 
     try:
         path = micropython_path()
     except MicroPythonMissing:
-        return Finding("MicroPython", MISSING, "no program `micropython`", _SETUP)
+        return Finding("MicroPython", otherwise, "no program `micropython`", SETUP)
     code = "import sys; print('.'.join(str(n) for n in sys.implementation[1][:3]))"
     try:
         done = subprocess.run(
             [path, "-c", code], capture_output=True, text=True, timeout=10, check=True
         )
     except (OSError, subprocess.SubprocessError) as problem:
-        return Finding("MicroPython", MISSING, f"{path} does not run: {problem}", _SETUP)
+        return Finding("MicroPython", otherwise, f"{path} does not run: {problem}", SETUP)
     return Finding("MicroPython", OK, f"{done.stdout.strip()} at {path}")
 
 
-def _sqlite(data: Path) -> Finding:
+def sqlite(data: Path, name: str = "SQLite", bad: str = MISSING, key: str = "--data") -> Finding:
     """Try a database with a write-ahead log in the folder or its nearest existing parent."""
-    name = "SQLite"
     folder = data.absolute()
+    if folder.exists() and not folder.is_dir():
+        do = f"choose a folder with {key}"
+        return Finding(name, bad, f"{folder}: is a file", do)
     while not folder.is_dir() and folder != folder.parent:
         folder = folder.parent
     try:
@@ -125,11 +98,11 @@ def _sqlite(data: Path) -> Finding:
                 connection.execute("CREATE TABLE t (x)")
                 connection.commit()
     except (OSError, sqlite3.Error) as problem:
-        do = "choose a folder you may write to with --data"
-        return Finding(name, MISSING, f"{folder}: {problem}", do)
+        do = f"choose a folder that may be written with {key}"
+        return Finding(name, bad, f"{folder}: {problem}", do)
     if mode != "wal":
-        do = "choose a local disk with --data; network file systems do not do"
-        return Finding(name, MISSING, f"{folder}: no write-ahead log", do)
+        do = f"choose a local disk with {key}; network file systems do not do"
+        return Finding(name, bad, f"{folder}: no write-ahead log", do)
     return Finding(name, OK, f"{sqlite3.sqlite_version}, write-ahead log in {folder}")
 
 

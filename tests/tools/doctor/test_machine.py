@@ -1,11 +1,12 @@
-"""`msgin5g doctor`: findings, remedies, exit code."""
+"""`msgin5g doctor` without files: findings, remedies, exit code."""
 
 import json
 import socket
 from pathlib import Path
 
-from msgin5g_tools import doctor, micropython
+from msgin5g_tools import micropython
 from msgin5g_tools.cli import main
+from msgin5g_tools.doctor import machine
 from msgin5g_tools.micropython import MicroPythonMissing
 
 
@@ -49,24 +50,24 @@ def test_a_program_that_is_no_micropython(capsys, tmp_path, monkeypatch) -> None
 
 
 def test_old_python_and_missing_package_are_told() -> None:
-    assert doctor._python((3, 9, 2)).state == "missing"
-    finding = doctor._package("no-such-package", "missing")
+    assert machine._python((3, 9, 2)).state == "missing"
+    finding = machine._package("no-such-package", "missing")
     assert (finding.state, finding.do) == ("missing", "run `make setup` in the project's folder")
 
 
 def test_port_in_use_is_a_note(capsys, tmp_path) -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
         sock.bind(("127.0.0.1", 0))
-        finding = doctor._port("x", socket.SOCK_DGRAM, sock.getsockname()[1], "give --bind")
+        finding = machine._port("x", socket.SOCK_DGRAM, sock.getsockname()[1], "give --bind")
     assert (finding.state, finding.do) == ("note", "give --bind")
 
 
 def test_data_folder_that_does_not_exist_yet(capsys, tmp_path) -> None:
-    assert doctor._sqlite(tmp_path / "a" / "b").state == "ok"
+    assert machine.sqlite(tmp_path / "a" / "b").state == "ok"
     assert list(tmp_path.iterdir()) == []
 
 
 def test_data_folder_that_cannot_be_used() -> None:
-    finding = doctor._sqlite(Path("/proc"))
+    finding = machine.sqlite(Path("/proc"))
     assert finding.state == "missing"
     assert "--data" in finding.do
