@@ -30,7 +30,7 @@ MAY_IMPORT = {
 }
 THIRD_PARTY = {
     "msgin5g": set(),
-    "msgin5g_host": {"aiocoap", "aiohttp"},
+    "msgin5g_host": {"aiocoap", "aiohttp", "prometheus_client"},
     # Only with `coap = "microcoapy"`, where it is installed.
     "ue": {"microcoapy"},
     "msgin5g_gateway": {"aiocoap", "aiohttp", "serial"},

@@ -5,6 +5,7 @@ segments and puts each message into the form that the device speaks.
 """
 
 import uuid
+from collections.abc import Iterator
 from typing import Any
 
 from msgin5g import app_client, coap
@@ -17,6 +18,7 @@ from msgin5g_gateway.effects import Shared
 from msgin5g_gateway.handover import Handover, Handovers, Item, ReportItem
 from msgin5g_gateway.store import Device
 from msgin5g_gateway.uplink import Uplink
+from msgin5g_host.fill import Fill
 from msgin5g_host.traces import named_of
 
 _PRIORITIES = {n.HIGH: "HIGH", n.LOW: "LOW"}
@@ -34,6 +36,10 @@ class AppDownlink:
         self._uplink = uplink
         self._handovers = handovers
         self._sets = DeviceSets(shared, now)
+
+    def fills(self) -> Iterator[Fill]:
+        """Tell how full it is."""
+        yield from self._sets.fills()
 
     def devices(self, recipient: str, message: Message) -> list[Device]:
         """Return the devices that a message is for: its recipient, or those that it names.

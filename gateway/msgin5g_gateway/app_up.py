@@ -7,6 +7,7 @@ reach the devices of this gateway only.
 import copy
 import uuid
 from collections import OrderedDict
+from collections.abc import Iterator
 from typing import Any
 
 from msgin5g import app_client, coap, l3
@@ -25,6 +26,7 @@ from msgin5g_gateway.message_rows import Reportable
 from msgin5g_gateway.sets import SegmentSets
 from msgin5g_gateway.store import Device
 from msgin5g_gateway.uplink import Relay, Uplink
+from msgin5g_host.fill import Fill
 from msgin5g_host.traces import of_message
 
 MAX_REPORTABLE = 10_000
@@ -105,6 +107,13 @@ class AppUplink:
         self._sent: OrderedDict[_Key, None] = OrderedDict()
         self._segments = SentSegments(MAX_DEVICE_SETS, _SEGMENTS_KEPT_MS)
         self._asked: OrderedDict[tuple[str, str], bool] = OrderedDict()
+
+    def fills(self) -> Iterator[Fill]:
+        """Tell how full it is."""
+        yield Fill("sendings", len(self._open), MAX_SENDINGS)
+        yield Fill("sent", len(self._sent), MAX_SENT)
+        yield Fill("device_sets", len(self._segments), MAX_DEVICE_SETS)
+        yield Fill("reportable", len(self._store.reportable), MAX_REPORTABLE)
 
     def send(self, asker: Asker, request: Any, now: int) -> None:
         """MESSAGE SENDING REQUEST: its response comes when the outcome is known (6.4.2.2.5)."""

@@ -1,5 +1,6 @@
 """Bulk handling (6.3.4.3): cache, send one request upwards, split its answer."""
 
+from collections.abc import Iterator
 from typing import Any
 
 from msgin5g import coap, gaps
@@ -12,6 +13,7 @@ from msgin5g_gateway.refresh import Refreshes
 from msgin5g_gateway.schedule import Schedule
 from msgin5g_gateway.store import ANSWERED, CACHED, Pending, Registered
 from msgin5g_gateway.tell import Teller
+from msgin5g_host.fill import Fill
 from msgin5g_host.traces import of_token
 
 _KINDS = (n.REG, n.DEREG)
@@ -58,6 +60,11 @@ class BulkHandler:
         self._failures = 0
         self._not_before = 0
         self._resume(now)
+
+    def fills(self) -> Iterator[Fill]:
+        """Tell how full it is."""
+        yield Fill("bulk_pending", len(self._by_ue), self._shared.settings["bulk.max_pending"])
+        yield from self.refreshes.fills()
 
     def cached(self) -> int:
         """Return how many requests wait for a bulk request or its answer."""

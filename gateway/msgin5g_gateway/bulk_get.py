@@ -6,6 +6,7 @@ acknowledges. A client that knows one response a request only answers Reset; the
 UE ID is then answered at once with what is here.
 """
 
+from collections.abc import Iterator
 from typing import Any
 
 from msgin5g import coap, gaps
@@ -18,6 +19,7 @@ from msgin5g_gateway.message_rows import CachedGet
 from msgin5g_gateway.own import OwnRegistration
 from msgin5g_gateway.repeats import Repeats
 from msgin5g_gateway.schedule import Schedule
+from msgin5g_host.fill import Fill
 
 BULK_TIMEOUT_MS = 20_000
 # So long after the announced time a UE is told that the server cannot be reached.
@@ -70,6 +72,10 @@ class BulkGets:
             else:
                 row.give_up_ms = now + GRACE_MS
                 self._schedule.back(now)
+
+    def fills(self) -> Iterator[Fill]:
+        """Tell how full it is."""
+        yield Fill("bulk_pending", len(self._rows), self._shared.settings["bulk.max_pending"])
 
     def ask(self, incoming: Any, ue_id: str, message: coap.Message, peer: str, now: int) -> None:
         """Take a GET that may be cached, and answer it."""

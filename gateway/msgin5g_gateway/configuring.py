@@ -3,6 +3,7 @@
 `bulk.configuration` decides. Who asks is a UE of the table, by its MSGin5G UE ID.
 """
 
+from collections.abc import Iterator
 from typing import Any
 
 from msgin5g import coap, gaps
@@ -13,6 +14,8 @@ from msgin5g_gateway.bulk_get import BulkGets
 from msgin5g_gateway.effects import Shared
 from msgin5g_gateway.own import OwnRegistration
 from msgin5g_gateway.topics import TopicRelay
+from msgin5g_host.fill import Fill
+from msgin5g_host.words import element
 
 MAX_PASSED = 1_000
 PASS_TIMEOUT_MS = 20_000
@@ -46,6 +49,11 @@ class Configuring:
         self._passed: dict[PassedGet, None] = {}
         self.bulk = BulkGets(shared, own, now)
 
+    def fills(self) -> Iterator[Fill]:
+        """Tell how full it is."""
+        yield Fill("passed", len(self._passed), MAX_PASSED)
+        yield from self.bulk.fills()
+
     def receive(
         self,
         incoming: Any,
@@ -61,7 +69,7 @@ class Configuring:
             self._receive(incoming, message, peer, now)
         except BadMessage as problem:
             text = str(problem)
-            self._shared.counters["malformed"] += 1
+            self._shared.counters["malformed: " + element(problem.key)] += 1
             size = len(message.payload)
             self._shared.log.event("malformed", peer=peer, reason=text, bytes=size)
             self._shared.answer(incoming, coap.BAD_REQUEST, text.encode(), peer=peer)

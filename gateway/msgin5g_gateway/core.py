@@ -3,7 +3,7 @@
 Effects come out of `take` after `commit`: nothing is acknowledged before it is on disk.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from msgin5g import app_client, coap, gaps
@@ -24,7 +24,9 @@ from msgin5g_gateway.messaging import Messaging
 from msgin5g_gateway.own import OwnRegistration
 from msgin5g_gateway.store import Pending, SignUp, Store
 from msgin5g_gateway.topics import Asking
+from msgin5g_gateway.traffic import Traffic
 from msgin5g_host.config import Settings
+from msgin5g_host.fill import Fill
 from msgin5g_host.log import EventLog
 from msgin5g_host.traces import of_token
 
@@ -49,12 +51,15 @@ class GatewayCore:
         now: int,
         frame_limit: Callable[[str], int] | None = None,
         on_delivered: list[Callable[[int], None]] | None = None,
+        traffic: Traffic | None = None,
     ) -> None:
         self._shared = Shared(settings, store, log, rng)
         if frame_limit is not None:
             self._shared.frame_limit = frame_limit
         if on_delivered is not None:
             self._shared.on_delivered = on_delivered
+        if traffic is not None:
+            self._shared.traffic = traffic
         self._settings = settings
         self._store = store
         self._log = log
@@ -70,6 +75,21 @@ class GatewayCore:
         self.messaging = Messaging(self._shared, self.own, self.devices, now)
         self._device_requests = DeviceRequests(self._shared, self.devices, self.messaging)
         self.configuring = Configuring(self._shared, self.own, self.messaging.topics, now)
+
+    @property
+    def store(self) -> Store:
+        return self._store
+
+    @property
+    def server_down(self) -> bool:
+        """Whether the server has not answered lately."""
+        return self._shared.server_down
+
+    def fills(self) -> Iterator[Fill]:
+        """Tell how full it is."""
+        yield Fill("signups", len(self._store.signups), MAX_SIGNUPS)
+        for part in (self.bulk, self.forwarder, self.devices, self.messaging, self.configuring):
+            yield from part.fills()
 
     def receive(
         self,

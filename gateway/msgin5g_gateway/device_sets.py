@@ -6,6 +6,7 @@ ended (SEGCONFIR). A segment that was answered 2.04 is on disk until its message
 
 import copy
 from collections import OrderedDict
+from collections.abc import Iterator
 
 from msgin5g import names as n
 from msgin5g.errors import BadMessage
@@ -14,6 +15,7 @@ from msgin5g.message import Message, Segment, parse_message
 from msgin5g.segments import Assembler
 from msgin5g_gateway.effects import Shared
 from msgin5g_gateway.message_rows import Part
+from msgin5g_host.fill import Fill
 
 MAX_JOINING = 200
 MAX_JOINING_BYTES = 4 << 20
@@ -47,6 +49,13 @@ class DeviceSets:
             key = _key(part.recipient, message)
             self._parts.setdefault(key, []).append(part)
             self._add(key, message, now)
+
+    def fills(self) -> Iterator[Fill]:
+        """Tell how full it is."""
+        yield Fill("joining", len(self._assembler), MAX_JOINING)
+        # A board pays for every method of it; a host may look inside.
+        yield Fill("joining_bytes", self._assembler._size_bytes, MAX_JOINING_BYTES)
+        yield Fill("whole", len(self._whole), MAX_WHOLE)
 
     def take(self, recipient: str, message: Message, payload: bytes, now: int) -> Whole | None:
         """Stage a segment; return the message if it is whole. Raises BadMessage."""

@@ -9,6 +9,7 @@ Without one it is *local*: nothing goes to the server.
 import hmac
 import os
 from collections import OrderedDict
+from collections.abc import Iterator
 from typing import Any
 
 from msgin5g import coap, gaps, l3
@@ -20,6 +21,7 @@ from msgin5g_gateway.effects import Shared
 from msgin5g_gateway.forward import Forward, Forwarder
 from msgin5g_gateway.store import Device
 from msgin5g_gateway.throttle import Throttle
+from msgin5g_host.fill import Fill
 
 MAX_DEVICES = 10_000
 MAX_ASKERS = 4
@@ -76,6 +78,12 @@ class Devices:
                 self._end(device, "no longer in the table")
         self._by_peer = {row.peer: row for row in self._store.devices.values()}
         self._by_id = {row.registration_id: row for row in self._store.devices.values()}
+
+    def fills(self) -> Iterator[Fill]:
+        """Tell how full it is."""
+        yield Fill("devices", len(self._store.devices), MAX_DEVICES)
+        yield Fill("gone", len(self._gone), MAX_GONE)
+        yield from self._throttle.fills()
 
     def register(self, asker: Asker, application_id: int, credential: bytes, now: int) -> None:
         """REGISTRATION REQUEST (6.3.2.1.1): accept or reject, at once or when the server has."""

@@ -6,11 +6,14 @@ is answered 5.04 as well, and the server decides what becomes of it.
 """
 
 from collections import deque
+from collections.abc import Iterator
 from typing import Any
 
 from msgin5g import coap
 from msgin5g.names import MSG
 from msgin5g_gateway.effects import Shared
+from msgin5g_gateway.traffic import DELIVERED, DOWN, FAILED, FULL, UNKNOWN
+from msgin5g_host.fill import Fill
 
 NOTICE = "NOTICE"
 MAX_DELIVERIES = 1_000
@@ -81,6 +84,13 @@ class Downlink:
         self._queues: dict[str, deque[Delivery]] = {}
         self._open: dict[Delivery, None] = {}
 
+    def __len__(self) -> int:
+        return len(self._open)
+
+    def fills(self) -> Iterator[Fill]:
+        """Tell how full it is."""
+        yield Fill("deliveries", len(self._open), MAX_DELIVERIES)
+
     def take(self, delivery: Delivery, now: int) -> None:
         """Take a message; its `done` is called now or later, after 90 s at the latest."""
         shared = self._shared
@@ -89,11 +99,13 @@ class Downlink:
         signup = shared.store.signups.get(ue)
         if signup is None or signup.until_ms <= now:
             shared.counters["deliveries_unknown"] += 1
+            shared.traffic.note(DOWN, delivery.what, UNKNOWN)
             delivery.done(shared, coap.NOT_FOUND, b"not signed up at this gateway", now)
             return
         queue = self._queues.get(ue)
         if len(self._open) >= MAX_DELIVERIES or queue and len(queue) >= MAX_DELIVERIES_OF_ONE:
             shared.counters["deliveries_full"] += 1
+            shared.traffic.note(DOWN, delivery.what, FULL)
             text = b"too many messages at once, try again later"
             delivery.done(shared, coap.UNAVAILABLE, text, now)
             return
@@ -178,6 +190,11 @@ class Downlink:
 
     def _end(self, delivery: Delivery, code: int, payload: bytes, now: int) -> None:
         del self._open[delivery]
+        if code < coap.BAD_REQUEST:
+            took_ms = now - delivery.until_ms + DELIVERY_TIMEOUT_MS
+            self._shared.traffic.note(DOWN, delivery.what, DELIVERED, took_ms)
+        else:
+            self._shared.traffic.note(DOWN, delivery.what, FAILED)
         queue = self._queues[delivery.ue]
         queue.remove(delivery)
         if not queue:

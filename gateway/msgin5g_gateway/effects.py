@@ -7,8 +7,10 @@ from typing import Any
 from msgin5g import coap
 from msgin5g.errors import BadMessage
 from msgin5g_gateway.store import Store
+from msgin5g_gateway.traffic import Traffic
 from msgin5g_host.config import Settings
 from msgin5g_host.log import EventLog
+from msgin5g_host.words import element
 
 ANSWER = "answer"
 NORTH = "north"
@@ -50,6 +52,7 @@ class Shared:
         self.forwarding: set[str] = set()
         self.passed_tokens: set[bytes] = set()
         self.on_delivered: list[Callable[[int], None]] = []
+        self.traffic = Traffic()
         self.frame_limit: Callable[[str], int] = lambda peer: _MAX_FRAME_BYTES
 
     def answer(
@@ -166,7 +169,7 @@ class Shared:
 
     def malformed(self, problem: BadMessage, data: bytes, peer: str) -> None:
         """Count and log what a UE or device has sent that makes no sense."""
-        self.counters["malformed"] += 1
+        self.counters["malformed: " + element(problem.key)] += 1
         self.log.event("malformed", peer=peer, reason=str(problem), bytes=len(data))
 
     def new_token(self) -> bytes:

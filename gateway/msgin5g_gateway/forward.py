@@ -1,5 +1,6 @@
 """Urgent requests go to the server as they are, and its answer comes back (6.3.4.3.1 a, .4 a)."""
 
+from collections.abc import Iterator
 from typing import Any
 
 from msgin5g import coap, gaps
@@ -9,6 +10,7 @@ from msgin5g.registration import parse_answer
 from msgin5g_gateway.bulk import BulkHandler
 from msgin5g_gateway.effects import Shared
 from msgin5g_gateway.own import OwnRegistration
+from msgin5g_host.fill import Fill
 from msgin5g_host.traces import of_token
 
 MAX_FORWARDS = 1_000
@@ -70,6 +72,10 @@ class Forwarder:
         self._own = own
         self._open: dict[Forward, None] = {}
         self._held: dict[Forward, None] = {}
+
+    def fills(self) -> Iterator[Fill]:
+        """Tell how full it is."""
+        yield Fill("forwards", len(self._open), MAX_FORWARDS)
 
     def forward(self, forward: Forward, now: int) -> None:
         """Take a request; the answer to its `incoming` comes later, 5.04 at the latest."""

@@ -5,7 +5,7 @@ exchange layer repeats it; an L3 request is repeated here, at the pace of a Conf
 """
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from msgin5g import app_client, coap, l3
@@ -14,6 +14,8 @@ from msgin5g.errors import BadMessage, CallerError
 from msgin5g_gateway.downlink import TOO_LARGE
 from msgin5g_gateway.effects import Shared
 from msgin5g_gateway.store import Device
+from msgin5g_gateway.traffic import DELIVERED, DEVICE, DOWN, FAILED, FULL
+from msgin5g_host.fill import Fill
 
 MAX_HANDOVERS = 1_000
 MAX_HANDOVERS_OF_ONE = 16
@@ -150,12 +152,20 @@ class Handovers:
         self._boxes: dict[int, _Box] = {}
         self._open: dict[Handover, None] = {}
 
+    def __len__(self) -> int:
+        return len(self._open)
+
+    def fills(self) -> Iterator[Fill]:
+        """Tell how full it is."""
+        yield Fill("handovers", len(self._open), MAX_HANDOVERS)
+
     def take(self, handover: Handover, now: int) -> None:
         """Take a handover; its `done` is called now or later, after 90 s at the latest."""
         box = self._boxes.get(handover.application_id)
         full = box is not None and len(box.queue) >= MAX_HANDOVERS_OF_ONE
         if full or len(self._open) >= MAX_HANDOVERS:
             self._shared.counters["handovers_full"] += 1
+            self._shared.traffic.note(DOWN, DEVICE, FULL)
             handover.done(coap.UNAVAILABLE, b"too many messages at once, try again later", now)
             return
         handover.until_ms = now + HANDOVER_TIMEOUT_MS
@@ -303,6 +313,7 @@ class Handovers:
             if handover.items:
                 return
         self._shared.counters["handovers: " + coap.code_text(code)] += 1
+        self._shared.traffic.note(DOWN, DEVICE, DELIVERED if code == coap.CHANGED else FAILED)
         box.queue.popleft()
         del self._open[handover]
         ended.append((handover, code, text))

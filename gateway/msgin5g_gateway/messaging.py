@@ -3,6 +3,7 @@
 import heapq
 import uuid
 from collections import OrderedDict
+from collections.abc import Iterator
 from typing import Any
 
 from msgin5g import coap, gaps
@@ -21,7 +22,9 @@ from msgin5g_gateway.own import OwnRegistration
 from msgin5g_gateway.sets import SegmentSets
 from msgin5g_gateway.topics import TopicRelay
 from msgin5g_gateway.uplink import Relay, UeRelay, Uplink
+from msgin5g_host.fill import Fill
 from msgin5g_host.traces import named_of, of_message
+from msgin5g_host.words import element
 
 MAX_TOKENS = 10_000
 _FIRST_PAUSE_MS = 5_000
@@ -61,6 +64,15 @@ class Messaging:
         for row in self._store.outbox.values():
             if row.cause is not None:
                 heapq.heappush(self._again, (0, row.id))
+
+    def fills(self) -> Iterator[Fill]:
+        """Tell how full it is."""
+        yield Fill("tokens", len(self._tokens), MAX_TOKENS)
+        for part in (
+            *(self.outbox, self.uplink, self.downlink, self.topics),
+            *(self._sets, self.handovers, self.app, self._app_down),
+        ):
+            yield from part.fills()
 
     def receive(
         self, incoming: Any, payload: bytes, peer: str, token: bytes, may_speak: Any, now: int
@@ -112,7 +124,7 @@ class Messaging:
                 self._app_down.receive(incoming, ue, devices, message, payload, now)
                 return
         except BadMessage as problem:
-            shared.counters["malformed"] += 1
+            shared.counters["malformed: " + element(problem.key)] += 1
             shared.log.event("malformed", peer="server", reason=str(problem), bytes=len(payload))
             shared.north_answer(incoming, coap.BAD_REQUEST, str(problem).encode())
             return

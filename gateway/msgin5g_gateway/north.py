@@ -114,6 +114,11 @@ class North:
             self.endpoint, lambda peer, token: find(token) if peer[:2] == self._server else None
         )
 
+    @property
+    def send_errors(self) -> int:
+        """How many datagrams could not be sent."""
+        return self._udp.send_errors
+
     def capture(self, capture: Capture) -> None:
         """Let a capture see what passes."""
         capture.watch(self._udp, self._url, "MSGin5G-1", self._udp.address)

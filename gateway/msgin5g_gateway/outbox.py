@@ -8,7 +8,7 @@ oldest first, counted and logged.
 
 import heapq
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Protocol
 
 from msgin5g import coap
@@ -16,6 +16,7 @@ from msgin5g import names as n
 from msgin5g_gateway.effects import Shared
 from msgin5g_gateway.message_rows import Kept
 from msgin5g_gateway.own import OwnRegistration
+from msgin5g_host.fill import Fill
 
 _TIMEOUT_MS = 20_000
 _LONGEST_PAUSE_MS = 30_000
@@ -83,6 +84,10 @@ class Outbox:
 
     def __len__(self) -> int:
         return len(self._store.outbox)
+
+    def fills(self) -> Iterator[Fill]:
+        """Tell how full it is."""
+        yield Fill("outbox_messages", len(self), self._max)
 
     def has(self, ue: str) -> bool:
         """Tell whether messages of this UE wait for the server."""

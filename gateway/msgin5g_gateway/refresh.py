@@ -6,13 +6,14 @@ The UE hears of it only when the server refuses; MSGin5G-5 has no message for th
 """
 
 import heapq
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from msgin5g import names as n
 from msgin5g.registration import Answer
 from msgin5g_gateway.effects import Shared
 from msgin5g_gateway.store import ANSWERED, Pending, Registered
 from msgin5g_gateway.tell import Teller
+from msgin5g_host.fill import Fill
 
 MAX_REGISTERED = 100_000
 _REFRESH_PERMILLE = 600
@@ -28,6 +29,10 @@ class Refreshes:
         self._interval_ms = interval_ms
         self._heap = [(row.refresh_ms, row.ue) for row in shared.store.registered.values()]
         heapq.heapify(self._heap)
+
+    def fills(self) -> Iterator[Fill]:
+        """Tell how full it is."""
+        yield Fill("registered", len(self._shared.store.registered), MAX_REGISTERED)
 
     def note(
         self, ue: str, peer: str, token: bytes, payload: bytes, lifetime_s: int | None, now: int

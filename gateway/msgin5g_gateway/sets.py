@@ -6,9 +6,11 @@ speaks from. Both tables are bounded, the oldest goes.
 """
 
 from collections import OrderedDict
+from collections.abc import Iterator
 
 from msgin5g_gateway.effects import Shared
 from msgin5g_gateway.message_rows import SentSet
+from msgin5g_host.fill import Fill
 
 MAX_SENT_SETS = 2_000
 MAX_RECEIVED_SETS = 2_000
@@ -21,6 +23,11 @@ class SegmentSets:
         self._store = shared.store
         self._counters = shared.counters
         self._received: OrderedDict[str, dict[str, None]] = OrderedDict()
+
+    def fills(self) -> Iterator[Fill]:
+        """Tell how full it is."""
+        yield Fill("sent_sets", len(self._store.sent_sets), MAX_SENT_SETS)
+        yield Fill("received_sets", len(self._received), MAX_RECEIVED_SETS)
 
     def note_sent(self, set_id: str, ue: str, now: int) -> None:
         """Stage who sends a set."""

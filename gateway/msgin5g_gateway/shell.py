@@ -29,6 +29,7 @@ from msgin5g_gateway.effects import (
 from msgin5g_gateway.north import TIMEOUT_S, North
 from msgin5g_gateway.south import MAX_L3_BYTES, Link, UdpLink, open_links
 from msgin5g_gateway.store import Store
+from msgin5g_gateway.traffic import Traffic
 from msgin5g_host.capture import Capture
 from msgin5g_host.clock import Clock
 from msgin5g_host.config import Settings
@@ -53,6 +54,7 @@ class Gateway:
         self._clock = clock
         self._timer: asyncio.TimerHandle | None = None
         self.on_delivered: list[Callable[[int], None]] = []
+        self.traffic = Traffic()
         self.core = self._new_core()
         self.north = North(
             *(settings["gateway.server"], clock, self._north_answered, self._north_failed),
@@ -92,6 +94,7 @@ class Gateway:
         return GatewayCore(
             *(self._settings, self._store, self._log, rng, now, self._max_frame_bytes),
             on_delivered=self.on_delivered,
+            traffic=self.traffic,
         )
 
     def _max_frame_bytes(self, identifier: str) -> int:

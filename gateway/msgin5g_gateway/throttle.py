@@ -1,6 +1,9 @@
 """Wrong credentials are slowed down: after a few, further guesses are not even looked at."""
 
 from collections import OrderedDict
+from collections.abc import Iterator
+
+from msgin5g_host.fill import Fill
 
 MAX_GUESSERS = 1_000
 _FREE = 5
@@ -20,6 +23,10 @@ class Throttle:
 
     def __len__(self) -> int:
         return len(self._failures)
+
+    def fills(self) -> Iterator[Fill]:
+        """Tell how full it is."""
+        yield Fill("guessers", len(self._failures), MAX_GUESSERS)
 
     def is_closed(self, guesser: object, now: int) -> bool:
         """Tell whether this guesser has to wait."""

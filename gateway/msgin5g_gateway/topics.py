@@ -5,6 +5,7 @@ restart. Towards the server each has a Token of its own, the UE's if nobody else
 gets the acknowledgement of a notification when the UE has given it.
 """
 
+from collections.abc import Iterator
 from typing import Any
 
 from msgin5g import coap, gaps
@@ -14,6 +15,7 @@ from msgin5g_gateway.downlink import NOTICE, Delivery, Downlink
 from msgin5g_gateway.effects import Shared
 from msgin5g_gateway.message_rows import Observation
 from msgin5g_gateway.own import OwnRegistration
+from msgin5g_host.fill import Fill
 from msgin5g_host.traces import named_in
 
 MAX_ASKING = 1_000
@@ -81,6 +83,11 @@ class TopicRelay:
         self._downlink = downlink
         self._asking: dict[Asking, None] = {}
         self._by_name = {(row.ue, row.topic): row for row in self._store.observations.values()}
+
+    def fills(self) -> Iterator[Fill]:
+        """Tell how full it is."""
+        yield Fill("asking", len(self._asking), MAX_ASKING)
+        yield Fill("observations", len(self._store.observations), MAX_OBSERVATIONS)
 
     def receive(
         self,

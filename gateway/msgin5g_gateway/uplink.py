@@ -6,6 +6,7 @@ they go into the outbox.
 """
 
 from collections import deque
+from collections.abc import Iterator
 from typing import Any
 
 from msgin5g import coap, gaps
@@ -14,6 +15,8 @@ from msgin5g.message import Message
 from msgin5g_gateway.effects import Shared
 from msgin5g_gateway.outbox import Outbox
 from msgin5g_gateway.own import OwnRegistration
+from msgin5g_gateway.traffic import FULL, KEPT, PASSED_ON, UP
+from msgin5g_host.fill import Fill
 from msgin5g_host.traces import named_of
 
 MAX_RELAYS = 1_000
@@ -77,6 +80,13 @@ class Uplink:
         self._at_server: dict[Relay, None] = {}
         self._count = 0
 
+    def __len__(self) -> int:
+        return self._count
+
+    def fills(self) -> Iterator[Fill]:
+        """Tell how full it is."""
+        yield Fill("relays", self._count, MAX_RELAYS)
+
     def take(self, relay: Relay, now: int) -> None:
         """Take a message; its `answer` is called now or later, 20 s after it was sent at most."""
         shared = self._shared
@@ -89,6 +99,7 @@ class Uplink:
         queue = self._queues.get(relay.ue)
         if self._count >= MAX_RELAYS or queue is not None and len(queue) >= MAX_RELAYS_OF_ONE:
             shared.counters["relays_full"] += 1
+            shared.traffic.note(UP, relay.kind, FULL)
             text = b"too many messages at once, try again later"
             relay.answer(shared, coap.UNAVAILABLE, text, now)
             return
@@ -108,6 +119,7 @@ class Uplink:
         del self._at_server[relay]
         shared.server_answered(True)
         shared.counters["messages passed on"] += 1
+        shared.traffic.note(UP, relay.kind, PASSED_ON, now - relay.received_ms)
         self.note_answer(payload, now)
         queue = self._queues[relay.ue]
         queue.popleft()
@@ -157,7 +169,9 @@ class Uplink:
         self._shared.north(relay, relay.kind, relay.payload, ue=relay.ue, **relay.named)
 
     def _keep(self, relay: Relay, now: int) -> None:
-        if self._outbox.put(relay, now):
+        is_kept = self._outbox.put(relay, now)
+        self._shared.traffic.note(UP, relay.kind, KEPT if is_kept else FULL)
+        if is_kept:
             relay.answer(self._shared, coap.CHANGED, b"", now)
         else:
             text = b"the server is out of reach and the outbox is full, try again later"

@@ -6,8 +6,10 @@ from urllib.parse import urlsplit
 
 from aiohttp import web
 
+from msgin5g_gateway.metrics import sources
 from msgin5g_gateway.shell import Gateway
 from msgin5g_gateway.store import Device, Store
+from msgin5g_host.capture_http import CaptureStreams
 from msgin5g_host.clock import Clock, iso
 from msgin5g_host.config import ConfigError, Settings
 from msgin5g_host.http_access import (
@@ -18,6 +20,7 @@ from msgin5g_host.http_access import (
     server_tls,
 )
 from msgin5g_host.journal import Journal
+from msgin5g_host.metrics import GATEWAY, Metrics
 from msgin5g_host.rates import Rates
 from msgin5g_host.reporting import Reporter
 from msgin5g_host.ue_list import DEREGISTERED, EXPECTED, REGISTERED, UNREACHABLE, Brief, Row
@@ -156,6 +159,9 @@ class GatewayHttp:
         self._tls = server_tls(settings)
         self.app = web.Application()
         self._view.add_routes(self.app)
+        self._streams = CaptureStreams(gateway.capture, self._view.check)
+        self._streams.add_routes(self.app)
+        Metrics(GATEWAY, sources(gateway, journal), need).add_routes(self.app)
         self._runner = web.AppRunner(self.app, access_log=None, shutdown_timeout=1.0)
         self.address: tuple[str, int] = ("", 0)
 
@@ -169,6 +175,7 @@ class GatewayHttp:
     async def close(self) -> None:
         """Stop serving."""
         self._view.close()
+        self._streams.close()
         await self._runner.cleanup()
 
 

@@ -6,7 +6,7 @@ While nobody follows, the taps are off.
 """
 
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 from typing import Any, Protocol
 
@@ -15,6 +15,7 @@ from msgin5g.errors import BadMessage
 from msgin5g_host import pcapng
 from msgin5g_host.blanking import blanked
 from msgin5g_host.clock import Clock
+from msgin5g_host.fill import Fill
 
 MAX_CAPTURE_FOLLOWERS = 4
 COAP, L3, UNKNOWN = "CoAP", "MSGin5G-5", "unknown"
@@ -82,6 +83,10 @@ class Capture:
     def head(self) -> bytes:
         """Return how a file begins: the section and its interfaces."""
         return pcapng.section() + b"".join(self._interfaces)
+
+    def fills(self) -> Iterator[Fill]:
+        """Tell how full it is."""
+        yield Fill("capture_followers", len(self._followers), MAX_CAPTURE_FOLLOWERS)
 
     def note(self, text: str) -> bytes:
         """Return a block that tells the reader something."""

@@ -12,6 +12,7 @@ from itertools import islice
 from typing import Any
 
 from msgin5g_host.clock import iso
+from msgin5g_host.fill import Fill
 from msgin5g_host.hops import in_order
 
 MAX_ENTRIES = 10_000
@@ -145,6 +146,15 @@ class Journal:
             self._note_trace(entry, moment)
         for follower in self._followers:
             follower.put(entry)
+
+    def fills(self) -> Iterator[Fill]:
+        """Tell how full it is."""
+        yield Fill("view_entries", len(self._entries), self._max_entries)
+        yield Fill("view_traces", len(self._traces), self._max_traces)
+        yield Fill("view_traced_sets", len(self._sets), MAX_TRACED_SETS)
+        yield Fill("view_seen_ues", len(self._seen), MAX_SEEN_UES)
+        yield Fill("view_gone_ues", len(self.gone), MAX_GONE_UES)
+        yield Fill("view_followers", len(self._followers), MAX_FOLLOWERS)
 
     def entries(self, limit: int, before: int | None = None) -> list[Entry]:
         """Return the newest entries with a number below `before`, oldest first."""

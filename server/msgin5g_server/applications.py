@@ -7,7 +7,7 @@ import uuid
 from collections import Counter
 from typing import Any, Protocol
 
-from msgin5g import gaps
+from msgin5g import coap, gaps
 from msgin5g import names as n
 from msgin5g.errors import BadMessage
 from msgin5g.limits import MAX_MESSAGE_BYTES
@@ -102,6 +102,7 @@ class Applications:
         body = self._store.new_body(application, "", b"", self._packer.whole(message), message)
         self._counters["messages: application"] += 1
         self._steps.received(message, application)
+        self._steps.took(message, coap.CHANGED)
         self._office.deliver(body, recipients, now)
         identity: str = message.message_id
         self._store.note_seen(application, identity, 0, message.report)

@@ -5,11 +5,13 @@ blocks. aiocoap keeps both for a time but without a limit, so the tables are rep
 """
 
 from collections import OrderedDict
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterator
 from typing import Any
 
 from aiocoap import error
 from aiocoap.blockwise import Block1Spool, Block2Cache
+
+from msgin5g_host.fill import Fill
 
 MAX_TRANSFERS = 64
 MAX_TRANSFER_BYTES = 256 * 1024
@@ -53,6 +55,10 @@ class RequestBlocks(Block1Spool):  # type: ignore[misc]
     def __init__(self, limit_bytes: int = MAX_TRANSFER_BYTES) -> None:
         self._assemblies = TransferTable()
         self._limit_bytes = limit_bytes
+
+    def fills(self) -> Iterator[Fill]:
+        """Tell how full the table is."""
+        yield Fill("transfers", len(self._assemblies), MAX_TRANSFERS)
 
     def feed_and_take(self, req: Any) -> Any:
         """Add a block and return the whole request, or raise what aiocoap answers with."""

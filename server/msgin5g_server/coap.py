@@ -9,7 +9,7 @@ core. Which way a request takes never changes what it does.
 import asyncio
 import ipaddress
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
 from aiocoap import Code, Message, resource
@@ -21,6 +21,7 @@ from msgin5g.topic_requests import is_reserved
 from msgin5g_host.aiocoap_transport import RULES, create_context
 from msgin5g_host.capture import Capture
 from msgin5g_host.clock import Clock
+from msgin5g_host.fill import Fill
 from msgin5g_host.folder import StoreError
 from msgin5g_host.log import EventLog
 from msgin5g_host.udp import UdpSocket, address_towards, open_socket
@@ -69,7 +70,7 @@ class CoapServer:
         params = Params(max_datagram_bytes=MAX_DATAGRAM_BYTES, nstart=MAX_AT_A_PEER)
         self.endpoint = Endpoint(random.SystemRandom().randrange, params, known=RULES)
         site = resource.Site()
-        entry = _Entry(self)
+        entry = self._entry = _Entry(self)
         site.add_resource([".well-known", "core"], _links(site))
         site.add_resource(["msgin5g"], entry)
         site.add_resource([], entry)
@@ -89,6 +90,15 @@ class CoapServer:
     @property
     def address(self) -> tuple[str, int]:
         return self._udp.address
+
+    @property
+    def send_errors(self) -> int:
+        """How many datagrams could not be sent."""
+        return self._udp.send_errors
+
+    def fills(self) -> Iterator[Fill]:
+        """Tell how full the table of block-wise requests is."""
+        yield from self._entry.fills()
 
     def capture(self, capture: Capture) -> None:
         """Let a capture see what passes."""
@@ -314,6 +324,10 @@ class _Entry(resource.Resource):  # type: ignore[misc]
         self._block1 = RequestBlocks()
         self._block2 = AnswerBlocks()
         self._server = server
+
+    def fills(self) -> Iterator[Fill]:
+        """Tell how full the tables of transfers are."""
+        yield from self._block1.fills()
 
     async def render_post(self, request: Any) -> Any:
         code, payload = await self._server.handle_later(

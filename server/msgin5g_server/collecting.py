@@ -1,7 +1,10 @@
 """Segments that wait for the rest of their set, on disk and in memory (6.5.3.2)."""
 
+from collections.abc import Iterator
+
 from msgin5g.message import Message, parse_message
 from msgin5g.segments import Assembler, SegmentSet
+from msgin5g_host.fill import Fill
 from msgin5g_server.message_store import Body, MessageStore
 
 MAX_SETS = 1_000
@@ -50,6 +53,12 @@ class Collector:
         if found is None:
             return None
         return found, self._take(key)
+
+    def fills(self) -> Iterator[Fill]:
+        """Tell how full it is."""
+        yield Fill("sets", len(self._assembler), MAX_SETS)
+        # A board pays for every method of it; a host may look inside.
+        yield Fill("set_bytes", self._assembler._size_bytes, MAX_SET_BYTES)
 
     def next_deadline(self) -> int | None:
         """Return when `poll` has something, or None."""

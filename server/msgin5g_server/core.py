@@ -7,6 +7,7 @@ No input or output but the registry's: payloads go in, codes and payloads come o
 """
 
 from collections import Counter
+from collections.abc import Iterator
 from typing import Any
 
 from msgin5g import coap, gaps, jsontext
@@ -21,9 +22,11 @@ from msgin5g.registration import (
     reg_answer,
 )
 from msgin5g_host.config import Settings
+from msgin5g_host.fill import Fill
 from msgin5g_host.folder import StoreError
 from msgin5g_host.log import EventLog
 from msgin5g_host.traces import of_token
+from msgin5g_host.words import element
 from msgin5g_server.accounts import Accounts
 from msgin5g_server.configuration_api import ConfigurationApi
 from msgin5g_server.group_api import GroupApi
@@ -73,6 +76,11 @@ class ServerCore:
         self.configurations = ConfigurationApi(
             settings, self.messages, self.accounts, self._ue_ids, self.counters, log
         )
+
+    def fills(self) -> Iterator[Fill]:
+        """Tell how full all tables are."""
+        for part in (self.registry, *self.messages.bounded, self.groups, self._ue_ids):
+            yield from part.fills()
 
     def handle(
         self, payload: bytes, source: str, now: int, token: bytes = b""
@@ -248,8 +256,7 @@ class ServerCore:
     def _malformed(
         self, problem: BadMessage, payload: bytes, source: str, now: int
     ) -> tuple[int, bytes]:
-        key = "malformed: " + (problem.key.partition("[")[0] or "payload")
-        self.counters[key] += 1
+        self.counters["malformed: " + element(problem.key)] += 1
         text = str(problem)
         self._note(now, "malformed", reason=text, bytes=len(payload), peer=source)
         return coap.BAD_REQUEST, text.encode()

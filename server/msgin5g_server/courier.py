@@ -12,6 +12,7 @@ from itertools import islice
 from typing import Protocol
 
 from msgin5g import coap, gaps
+from msgin5g_host.fill import Fill
 from msgin5g_server.message_store import Delivery, MessageStore
 
 MAX_AT_A_PEER = 16
@@ -125,6 +126,10 @@ class Courier:
             self._put(delivery)
             # Its sender was told before the restart, if it had to wait.
             self._boxes[delivery.recipient].held = delivery.id
+
+    def fills(self) -> Iterator[Fill]:
+        """Tell how full it is."""
+        yield Fill("stored", len(self._store), MAX_STORED)
 
     def has_room(self, recipients: int) -> bool:
         """Tell whether so many more deliveries can be taken."""

@@ -60,6 +60,7 @@ class DeliveryRules:
         """Tell the originator that its message was given up (6.4.1.2.6 a1, c1)."""
         body = delivery.body
         message = body.message
+        self._steps.discarded(delivery)
         self._log.event(
             "discarded",
             what=message.msg_type,

@@ -6,7 +6,7 @@ management client hear of it by a message (6.8.3.1).
 
 import json
 from collections import Counter, OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from msgin5g import checks, coap, gaps
@@ -15,6 +15,7 @@ from msgin5g.errors import BadMessage
 from msgin5g.limits import MAX_URI_BYTES
 from msgin5g.message import Message
 from msgin5g_host.config import Settings
+from msgin5g_host.fill import Fill
 from msgin5g_host.log import EventLog
 from msgin5g_server.groups import (
     GROUP_ID,
@@ -61,6 +62,10 @@ class GroupApi:
         self._desk = Desk(ROOT, "group", counters, log)
         # UEs that have asked for a group themselves, the latest last.
         self._clients: OrderedDict[str, None] = OrderedDict()
+
+    def fills(self) -> Iterator[Fill]:
+        """Tell how full it is."""
+        yield Fill("gm_clients", len(self._clients), MAX_GM_CLIENTS)
 
     def handle(self, request: SealRequest, now: int) -> SealAnswer:
         """Return the answer; an error has problem details (RFC 9290)."""

@@ -2,11 +2,13 @@
 
 import json
 import uuid
+from collections.abc import Iterator
 from typing import Any
 
 from msgin5g import checks
 from msgin5g.errors import BadMessage
 from msgin5g_host.config import Settings
+from msgin5g_host.fill import Fill
 from msgin5g_server.message_store import MessageStore
 
 MAX_GROUPS = 10_000
@@ -108,6 +110,10 @@ class Groups:
     def all(self) -> list[Group]:
         """Return every group."""
         return list(self._by_id.values())
+
+    def fills(self) -> Iterator[Fill]:
+        """Tell how full it is."""
+        yield Fill("groups", len(self._by_id), MAX_GROUPS)
 
     def is_full(self) -> bool:
         """Tell whether one more group would be too many."""

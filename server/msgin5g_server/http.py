@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from itertools import islice
 
 from aiohttp import web
@@ -12,6 +12,7 @@ from msgin5g_host.capture_http import CaptureStreams
 from msgin5g_host.clock import Clock, iso
 from msgin5g_host.http_access import server_tls
 from msgin5g_host.journal import Journal
+from msgin5g_host.metrics import SERVER, Metrics, Source
 from msgin5g_server.core import ServerCore
 from msgin5g_server.http_access import Access
 from msgin5g_server.http_messages import Durably, HttpMessages
@@ -29,7 +30,6 @@ _PARAMETERS = ("prefix", "limit", "offset")
 # How much is done before other tasks have their turn: about a millisecond each.
 _NAMES_AT_ONCE = 10_000
 _ROWS_AT_ONCE = 100
-_METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
 class HttpServer:
@@ -46,10 +46,10 @@ class HttpServer:
         durably: Durably,
         journal: Journal,
         capture: Capture,
+        metrics: Iterable[Source],
     ) -> None:
         self._core = core
         self._clock = clock
-        self._coap_counters = coap_counters
         self._access = Access(core.settings)
         self._tls = server_tls(core.settings)
         self.scheme = "http" if self._tls is None else "https"
@@ -64,7 +64,7 @@ class HttpServer:
         pages.add_routes(app)
         self._view = pages.view
         app.router.add_get("/health", self._health)
-        app.router.add_get("/metrics", self._metrics)
+        Metrics(SERVER, metrics, self._access.need_operator).add_routes(app)
         self._streams = CaptureStreams(capture, self._view.check)
         self._streams.add_routes(app)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
@@ -120,21 +120,6 @@ class HttpServer:
         del request
         return web.json_response({"status": "ok", "registered": len(self._core.registry)})
 
-    async def _metrics(self, request: web.Request) -> web.Response:
-        self._access.need_operator(request)
-        lines = [
-            "# TYPE msgin5g_registered_ues gauge",
-            f"msgin5g_registered_ues {len(self._core.registry)}",
-            "# TYPE msgin5g_server_events_total counter",
-        ]
-        for name, value in sorted(self._core.counters.items()):
-            lines.append(f'msgin5g_server_events_total{{event="{_label(name)}"}} {value}')
-        lines.append("# TYPE coap_events_total counter")
-        for name, value in self._coap_counters().items():
-            lines.append(f'coap_events_total{{event="{_label(name)}"}} {value}')
-        body = "\n".join(lines) + "\n"
-        return web.Response(body=body.encode(), headers={"Content-Type": _METRICS_TYPE})
-
 
 def _ue(ue_service_id: str, row: Registration, now: int) -> str:
     head = json.dumps(
@@ -159,7 +144,3 @@ def _number(request: web.Request, name: str, default: int, most: int) -> int:
     if not text.isascii() or not text.isdigit() or len(text) > 10 or int(text) > most:
         raise web.HTTPBadRequest(text=f"{name} is a number from 0 to {most}, not {text!r}\n")
     return int(text)
-
-
-def _label(text: str) -> str:
-    return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", " ")

@@ -30,6 +30,7 @@ from msgin5g_server.config import KEYS, TABLES
 from msgin5g_server.core import ServerCore
 from msgin5g_server.http import HttpServer
 from msgin5g_server.http_access import check_access
+from msgin5g_server.metrics import sources
 from msgin5g_server.network_http import NetworkCalls
 from msgin5g_server.registry import Registry
 from msgin5g_server.ue_ids import accounts_by_ue_id
@@ -93,7 +94,8 @@ async def _serve(settings: Settings, as_json: bool, stop: asyncio.Event) -> None
         where = settings["server.http"]
         if where:
             http = HttpServer(
-                core, clock, lambda: coap.endpoint.counters, coap.durably, journal, capture
+                *(core, clock, lambda: coap.endpoint.counters, coap.durably, journal, capture),
+                sources(core, coap, journal, capture),
             )
             await http.start(*parse_address(where))
         log.event(

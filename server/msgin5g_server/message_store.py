@@ -7,12 +7,13 @@ hears that a message was taken. After a failed commit `rollback` reads everythin
 import contextlib
 import sqlite3
 from collections import OrderedDict, deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 from msgin5g.limits import MAX_MESSAGE_BYTES
 from msgin5g.message import Message, parse_message
+from msgin5g_host.fill import Fill
 from msgin5g_host.folder import StoreError
 
 MAX_SEEN = 200_000
@@ -138,6 +139,11 @@ class MessageStore:
 
     def __len__(self) -> int:
         return len(self.deliveries)
+
+    def fills(self) -> Iterator[Fill]:
+        """Tell how full the tables are that are bounded here."""
+        yield Fill("seen", len(self._seen), MAX_SEEN)
+        yield Fill("set_routes", len(self._routes), MAX_SET_ROUTES)
 
     def new_body(
         self,

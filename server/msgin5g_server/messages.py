@@ -86,6 +86,9 @@ class MessageCore:
         self._out: list[Post] = []
         self._calls: list[Attempt] = []
         self._rules = rules
+        # All parts with bounded tables.
+        others = self.topics, self.groups, self.outside, self.network
+        self.bounded = store, self.courier, self._collector, self._packer, self.responses, *others
         self.courier.start()
 
     def handle(self, payload: bytes, source: str, token: bytes, now: int) -> tuple[int, bytes]:
@@ -125,6 +128,7 @@ class MessageCore:
         self.steps.received(message, source)
         payload = self._packer.whole(message)
         code, _ = self._on_any(message, payload, source, b"", cause, now)
+        self.steps.took(message, code)
         return code != coap.UNAVAILABLE
 
     def registered(self, ue: str, now: int) -> None:
@@ -182,7 +186,7 @@ class MessageCore:
             self._post(origin, segconfir(self._service_id, set_id, False))
             for part in parts[:1]:
                 body = self._store.new_body(origin, *part)
-                self._tell(body, origin, n.FAILURE, gaps.CAUSE_SEGMENTS_MISSING)
+                self.responses.tell(body, origin, n.FAILURE, gaps.CAUSE_SEGMENTS_MISSING)
                 self._store.note_seen(origin, body.message.message_id, _GIVEN_UP, False)
         self.topics.poll(now)
         self.courier.poll(now)
@@ -247,7 +251,7 @@ class MessageCore:
         body = self._store.new_body(origin, source, token, payload, message)
         if cause is None:
             if self._store.has_seen(origin, message.message_id, number):
-                self._counters["repeated_messages"] += 1
+                self.steps.repeated()
                 return coap.CHANGED, b""
             if self._store.has_seen(origin, message.message_id, _GIVEN_UP):
                 raise BadMessage(n.SEG_PARAMS, gaps.CAUSE_SEGMENTS_MISSING)
@@ -300,7 +304,7 @@ class MessageCore:
         origin, destination = message.origin[1], message.destination[1]
         ids = [one.message_id for one in message.entries or [message]]
         if all(self._store.has_seen(origin, one, _REPORT) for one in ids):
-            self._counters["repeated_messages"] += 1
+            self.steps.repeated()
             return coap.CHANGED, b""
         for one in ids:
             if self._store.wants_report(destination, one) is None:
@@ -384,9 +388,6 @@ class MessageCore:
     def post(self, where: str, payload: bytes, token: bytes) -> None:
         """Stage a POST to a client that nobody waits for."""
         self._out.append((None, where, payload, token))
-
-    def _tell(self, body: Body, recipient: str, status: str, cause: str | None) -> None:
-        self.responses.tell(body, recipient, status, cause)
 
     def _post(self, ue: str, payload: bytes) -> None:
         where = self.routes.address(ue, self.responses.now)

@@ -10,13 +10,14 @@ import base64
 import re
 import uuid
 from collections import Counter, OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import msgspec
 
 from msgin5g import names as n
 from msgin5g_host.config import Settings
+from msgin5g_host.fill import Fill
 from msgin5g_host.log import EventLog
 from msgin5g_server.message_store import MessageStore
 
@@ -96,6 +97,12 @@ class Network:
         self._watches: OrderedDict[str, Watch] = OrderedDict()
         self._refs: dict[str, str] = {}
         self.out: list[Asked] = []
+
+    def fills(self) -> Iterator[Fill]:
+        """Tell how full it is."""
+        yield Fill("triggerable", len(self._store.notes(_NOTE)), MAX_TRIGGERABLE)
+        yield Fill("triggers", len(self._triggers), MAX_TRIGGERS)
+        yield Fill("monitored", len(self._watches), MAX_MONITORED)
 
     def registered(self, ue: str, profile: dict[str, Any] | None) -> None:
         """A UE registered: it needs no wake-up, and may have told how it is triggered."""

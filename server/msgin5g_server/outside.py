@@ -1,6 +1,7 @@
 """Who is reached over HTTP (TS 29.538): Application Servers, message gateways, other Servers."""
 
 import uuid
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import msgspec
@@ -8,6 +9,7 @@ import msgspec
 from msgin5g import gaps
 from msgin5g import names as n
 from msgin5g_host.config import Settings
+from msgin5g_host.fill import Fill
 from msgin5g_server.message_store import MessageStore
 from msgin5g_server.northbound_types import ASRegistration
 
@@ -115,6 +117,10 @@ class Outside:
             if one.id == registration_id:
                 return one
         return None
+
+    def fills(self) -> Iterator[Fill]:
+        """Tell how full it is."""
+        yield Fill("as_registrations", len(self._registered), MAX_AS_REGISTRATIONS)
 
     def is_full(self) -> bool:
         """Tell whether one more AS would be too many."""

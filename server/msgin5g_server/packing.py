@@ -2,12 +2,14 @@
 
 import copy
 import uuid
+from collections.abc import Iterator
 
 from msgin5g import names as n
 from msgin5g.limits import MAX_AGGREGATED
 from msgin5g.message import Entry, Message, Segment, imdn, msg
 from msgin5g.segments import Outbox, SegmentSet, split
 from msgin5g_host.config import Settings
+from msgin5g_host.fill import Fill
 from msgin5g_server.message_store import Delivery
 from msgin5g_server.routes import Routes
 
@@ -26,6 +28,10 @@ class Packer:
         self._keeps_priority: bool = settings["server.keep_priority"]
         self._aggregates: bool = settings["server.aggregate"]
         self._made = Outbox(MAX_MADE_SETS, _MADE_KEPT_MS)
+
+    def fills(self) -> Iterator[Fill]:
+        """Tell how full it is."""
+        yield Fill("made_sets", len(self._made), MAX_MADE_SETS)
 
     def pack(self, recipient: str, waiting: list[Delivery]) -> tuple[list[Delivery], bytes]:
         """Return the first deliveries that travel in one POST, and its payload."""

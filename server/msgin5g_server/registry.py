@@ -12,6 +12,7 @@ import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
+from msgin5g_host.fill import Fill
 from msgin5g_host.folder import StoreError, lock_folder
 
 MAX_REGISTRATIONS = 200_000
@@ -90,6 +91,8 @@ class Registry:
         self._path = Path(folder) / "registry.sqlite3"
         self._lock = lock_folder(Path(folder), "server")
         self._rows: dict[str, Registration] = {}
+        # How many of them came by a gateway.
+        self.through_gateways = 0
         # What is staged: UE Service ID -> its registration as it was committed last, or None.
         self._changed: dict[str, Registration | None] = {}
         # When to look at whom: seconds of the epoch, a bucket each, the soonest on top of _order.
@@ -124,15 +127,21 @@ class Registry:
         """Iterate over (UE Service ID, registration) in an order that a refresh keeps."""
         return iter(self._rows.items())
 
+    def fills(self) -> Iterator[Fill]:
+        """Tell how full it is."""
+        yield Fill("registrations", len(self._rows), self._limit)
+
     def is_full(self) -> bool:
         """Tell whether one more UE would be too many."""
         return len(self._rows) >= self._limit
 
     def put(self, ue_service_id: str, registration: Registration) -> None:
         """Stage a registration, new or replacing the one before."""
+        before = self._rows.get(ue_service_id)
         if ue_service_id not in self._changed:
-            self._changed[ue_service_id] = self._rows.get(ue_service_id)
+            self._changed[ue_service_id] = before
         self._rows[ue_service_id] = registration
+        self.through_gateways += _counts(registration) - _counts(before)
         # A later end moves nothing: the UE is looked at when it was due, and then put off.
         if registration.expires_at_ms < self._due.get(ue_service_id, _NEVER) * 1000 - 1000:
             self._schedule(ue_service_id, registration.expires_at_ms)
@@ -142,6 +151,7 @@ class Registry:
         registration = self._rows.pop(ue_service_id, None)
         if registration is not None:
             self._changed.setdefault(ue_service_id, registration)
+            self.through_gateways -= _counts(registration)
             self._unschedule(ue_service_id)
         return registration
 
@@ -183,6 +193,7 @@ class Registry:
     def rollback(self) -> None:
         """Forget what was staged."""
         for ue, registration in self._changed.items():
+            self.through_gateways += _counts(registration) - _counts(self._rows.get(ue))
             if registration is None:
                 self._rows.pop(ue, None)
                 self._unschedule(ue)
@@ -229,6 +240,7 @@ class Registry:
     def _load(self) -> None:
         for ue, *row in self._db.execute(f"SELECT ue_service_id, {_COLUMNS} FROM registration"):
             self._rows[ue] = Registration(*row)
+            self.through_gateways += _counts(self._rows[ue])
             self._schedule(ue, self._rows[ue].expires_at_ms)
 
     def _schedule(self, ue: str, expires_at_ms: int) -> None:
@@ -252,6 +264,10 @@ class Registry:
             del self._buckets[second]
             if len(self._order) > 2 * len(self._buckets) + _SPARE_SECONDS:
                 self._order = sorted(self._buckets)
+
+
+def _counts(registration: Registration | None) -> int:
+    return 1 if registration is not None and registration.via else 0
 
 
 def _connect(path: Path) -> sqlite3.Connection:

@@ -1,10 +1,12 @@
 """What originators hear of their messages: MSGRESP (6.4.1.2.2), or what TS 29.538 has for it."""
 
 from collections import Counter, OrderedDict
+from collections.abc import Iterator
 from typing import Protocol
 
 from msgin5g import names as n
 from msgin5g.message import Message, msgresp
+from msgin5g_host.fill import Fill
 from msgin5g_server.applications import Applications
 from msgin5g_server.message_store import Body, MessageStore
 from msgin5g_server.packing import Packer
@@ -57,6 +59,10 @@ class Responses:
         self._told: OrderedDict[tuple[str, str], Told] = OrderedDict()
         self._listening: set[tuple[str, str]] = set()
         self.now = 0
+
+    def fills(self) -> Iterator[Fill]:
+        """Tell how full it is."""
+        yield Fill("told", len(self._told), MAX_TOLD)
 
     def listen(self, message: Message) -> None:
         """From here to `told`, what is told of a message is kept for its HTTP answer."""

@@ -3,6 +3,7 @@
 What only counts once it is on disk is staged until `commit`.
 """
 
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -16,6 +17,9 @@ from msgin5g_server.message_store import Delivery
 from msgin5g_server.outside import BMG, L3G, N3G, SERVER
 from msgin5g_server.routes import Routes
 
+IN, OUT = "in", "out"
+ACCEPTED, REPEATED, REJECTED, MALFORMED = "accepted", "repeated", "rejected", "malformed"
+FULL, DELIVERED, DISCARDED = "full", "delivered", "discarded"
 _UE = "MSGin5G-1"
 # TS 23.554 5.1: the reference points between the Server and the others.
 _IFACES = {L3G: "MSGin5G-2", n.AS: "MSGin5G-3", N3G: "MSGin5G-4", BMG: "MSGin5G-7"}
@@ -29,11 +33,15 @@ class Steps:
         self._routes = routes
         self._log = log
         self._staged: list[tuple[str, dict[str, Any]]] = []
+        # What became of the message that is handled, and of all so far: (direction, type, result).
+        self._result = ACCEPTED
+        self.traffic: Counter[tuple[str, str, str]] = Counter()
         # Hear how many milliseconds each delivery took.
         self.on_delivered: list[Callable[[int], None]] = []
 
     def received(self, message: Message, source: str) -> None:
         """A message came; source: "host:port" or the name of who sent it over HTTP."""
+        self._result = ACCEPTED
         if self._log.traces:
             fields = of_message(message)
             kind, origin = message.origin or ("", None)
@@ -44,19 +52,31 @@ class Steps:
 
     def replied(self, message: Message, source: str, code: int) -> None:
         """Its sender is answered when this is on disk."""
+        self.took(message, code)
         if self._log.traces:
             fields = {"peer": source, **_named(message)}
             what = coap.code_text(code)
             self._stage("message", direction="tx", iface=_UE, what=what, **fields)
 
+    def took(self, message: Message, code: int) -> None:
+        """Count a message that came; code: what answers it."""
+        result = FULL if code >= coap.BAD_REQUEST else self._result
+        self.traffic[IN, message.msg_type, result] += 1
+
+    def repeated(self) -> None:
+        """It came before."""
+        self._result = REPEATED
+
     def rejected(self, message: Message, source: str, cause: str) -> None:
         """A MSG was taken only to be rejected; this is a line of every log."""
+        self._result = REJECTED
         origin = message.origin[1]
         fields = {"peer": source, "trace": message.message_id, "ue": origin}
         self._log.event("rejected", what=n.MSG, origin=origin, cause=cause, **fields)
 
     def refused(self, message: Message, source: str, cause: str) -> None:
         """What makes no sense is not taken at all, and its sender hears why."""
+        self.traffic[IN, message.msg_type, MALFORMED] += 1
         what = message.msg_type
         fields = of_message(message)
         self._log.step("rejected", what=what, cause=cause, peer=source or None, **fields)
@@ -80,9 +100,11 @@ class Steps:
     def answered(self, attempt: Attempt, code: int, text: str, now: int) -> None:
         """The recipient answered."""
         for delivery in attempt.batch if code < coap.BAD_REQUEST else ():
-            if delivery.since_ms and not delivery.is_done:
-                for hear in self.on_delivered:
-                    hear(now - delivery.since_ms)
+            if not delivery.is_done:
+                self.traffic[OUT, delivery.body.message.msg_type, DELIVERED] += 1
+                if delivery.since_ms:
+                    for hear in self.on_delivered:
+                        hear(now - delivery.since_ms)
         if not self._log.traces:
             return
         iface = self._iface(attempt.recipient)
@@ -94,6 +116,10 @@ class Steps:
                 took_ms = now - delivery.since_ms if delivery.since_ms else None
                 self._of(delivery, "delivered", ms=took_ms)
 
+    def discarded(self, delivery: Delivery) -> None:
+        """It is given up."""
+        self.traffic[OUT, delivery.body.message.msg_type, DISCARDED] += 1
+
     def unanswered(self, attempt: Attempt, reason: str) -> None:
         """Nobody answered."""
         for delivery in attempt.batch if self._log.traces else ():
@@ -103,6 +129,7 @@ class Steps:
 
     def handed_over(self, message: Message, application: str) -> None:
         """A message or report is in the inbox of an application."""
+        self.traffic[OUT, message.msg_type, DELIVERED] += 1
         if self._log.traces:
             fields = {**_named(message), "to": application}
             self._stage("delivered", what=message.msg_type, **fields)

@@ -21,6 +21,7 @@ from msgin5g.topic_requests import (
 from msgin5g.topics import SUBSCRIBE
 from msgin5g_host.config import Settings
 from msgin5g_host.log import EventLog
+from msgin5g_host.words import element
 from msgin5g_server.courier import Attempt
 from msgin5g_server.topics import Subscription, Topics
 
@@ -56,7 +57,7 @@ class Subscribing:
         try:
             request = parse_request(message)
         except BadMessage as problem:
-            self._counters["malformed: " + problem.key.partition("[")[0]] += 1
+            self._counters["malformed: " + element(problem.key)] += 1
             self._log.event("malformed", reason=str(problem), peer=source)
             return coap.BAD_REQUEST, str(problem).encode(), None
         who = Message()

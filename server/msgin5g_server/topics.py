@@ -3,13 +3,14 @@
 import heapq
 import json
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from msgin5g import gaps
 from msgin5g import names as n
 from msgin5g.limits import MAX_SUBSCRIPTIONS, MAX_SUBSCRIPTIONS_OF_ONE
 from msgin5g_host.config import Settings
+from msgin5g_host.fill import Fill
 from msgin5g_host.log import EventLog
 from msgin5g_server.courier import Attempt
 from msgin5g_server.message_store import MessageStore
@@ -72,6 +73,10 @@ class Topics:
         """Return a subscription that has not expired, or None."""
         found = self._by_topic.get(topic, {}).get(ue)
         return found if found is not None and found.expires_ms > now else None
+
+    def fills(self) -> Iterator[Fill]:
+        """Tell how full it is."""
+        yield Fill("subscriptions", self._count, MAX_SUBSCRIPTIONS)
 
     def is_full(self) -> bool:
         """Tell whether one more subscription would be too many."""

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from msgin5g_host.config import ConfigError
+from msgin5g_host.fill import Fill
 from msgin5g_server.message_store import MessageStore
 
 MAX_ASSIGNED = 100_000
@@ -69,6 +70,10 @@ class UeIds:
     def of_document(self, name: str) -> str | None:
         """Return the MSGin5G UE ID whose document has that id, or None."""
         return self._documents.get(name)
+
+    def fills(self) -> Iterator[Fill]:
+        """Tell how full it is."""
+        yield Fill("assigned", len(self), MAX_ASSIGNED)
 
     def is_full(self) -> bool:
         """Tell whether one more assignment would be too many."""

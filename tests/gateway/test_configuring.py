@@ -147,7 +147,10 @@ def test_what_is_malformed_is_4_00_with_the_reason(tmp_path, policy):
         assert code == coap.BAD_REQUEST and text in told
     twice = [*options, (coap.URI_QUERY, b"ue-uri=a"), (coap.URI_QUERY, b"ue-uri=b")]
     assert office.ask_with(twice)[0] == coap.BAD_REQUEST
-    assert office.core.counters["malformed"] == 5 and len(office.events("malformed")) == 5
+    counted = {name: count for name, count in office.core.counters.items() if "malformed" in name}
+    elements = ("ue-uri", "payload", "ueId", "ueIdList", "Uri-Query")
+    assert counted == {"malformed: " + one: 1 for one in elements}
+    assert len(office.events("malformed")) == 5
     office.close()
 
 

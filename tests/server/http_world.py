@@ -19,6 +19,7 @@ from msgin5g_server.calls import Calls
 from msgin5g_server.coap import CoapServer
 from msgin5g_server.core import ServerCore
 from msgin5g_server.http import HttpServer
+from msgin5g_server.metrics import sources
 from msgin5g_server.network_http import NetworkCalls
 from msgin5g_server.registry import Registry
 from tests.conformance.test_server_messages import Socket
@@ -98,7 +99,10 @@ class Site:
         self.core = ServerCore(self.settings, self.registry, log)
         self.coap = CoapServer("127.0.0.1", 0, self.core, Clock(), log)
         capture = Capture("server", Clock())
-        self.http = HttpServer(self.core, Clock(), dict, self.coap.durably, self.journal, capture)
+        self.http = HttpServer(
+            *(self.core, Clock(), dict, self.coap.durably, self.journal, capture),
+            sources(self.core, self.coap, self.journal, capture),
+        )
         tls = client_tls(self.settings)
         deadline_s = self.settings["http.deadline_s"]
         self.calls = Calls(self.core.messages, self.coap.durably, tls, deadline_s, log)

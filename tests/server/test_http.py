@@ -1,4 +1,4 @@
-"""GET /ues, /health and /metrics."""
+"""GET /ues and /health."""
 
 import asyncio
 import json
@@ -49,9 +49,10 @@ def durably(core):
 
 async def _with_server(core, job):
     server = HttpServer(
-        *(core, StoppedClock(), lambda: {"retransmissions": 3, 'odd"name\\': 1}, durably(core)),
+        *(core, StoppedClock(), dict, durably(core)),
         Journal(),
         Capture("server", StoppedClock()),
+        [],
     )
     await server.start("127.0.0.1", 0)
     try:
@@ -163,22 +164,6 @@ def test_other_paths_and_methods_are_refused(core):
 def test_health_says_how_many_are_registered(core):
     fill(core, 3)
     assert json.loads(get(core, "/health")[2]) == {"status": "ok", "registered": 3}
-
-
-def test_metrics_are_prometheus_text(core):
-    core.handle(reg(ue_id(1), SERVICE), "10.0.0.1:4000", NOW)
-    core.handle(b"{", "10.0.0.1:4000", NOW)
-    status, content_type, text = get(core, "/metrics")
-    assert status == 200
-    assert content_type.startswith("text/plain; version=0.0.4")
-    lines = text.splitlines()
-    assert "msgin5g_registered_ues 1" in lines
-    assert 'msgin5g_server_events_total{event="registered"} 1' in lines
-    assert 'msgin5g_server_events_total{event="malformed: payload"} 1' in lines
-    assert 'coap_events_total{event="retransmissions"} 3' in lines
-    assert r'coap_events_total{event="odd\"name\\"} 1' in lines
-    types = [line.split()[2:] for line in lines if line.startswith("# TYPE")]
-    assert ["msgin5g_registered_ues", "gauge"] in types and len(types) == 3
 
 
 @pytest.mark.parametrize(

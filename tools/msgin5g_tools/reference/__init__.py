@@ -12,6 +12,7 @@ from msgin5g_tools.reference.conformance import page_of_conformance as conforman
 from msgin5g_tools.reference.gaps import page_of_gaps as gaps_page
 from msgin5g_tools.reference.limits import page_of_limits as limits_page
 from msgin5g_tools.reference.messages import page_of_messages as messages_page
+from msgin5g_tools.reference.metrics import page_of_metrics as metrics_page
 
 # name of the file: what makes its text
 PAGES: dict[str, Callable[[], str]] = {
@@ -21,6 +22,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "gaps.md": gaps_page,
     "limits.md": limits_page,
     "messages.md": messages_page,
+    "metrics.md": metrics_page,
 }
 
 
