@@ -5,7 +5,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo flash test test-mpy lint type conformance bench box bench-box docs clean
+.PHONY: help setup demo flash test test-mpy lint type conformance bench box bench-box docs vendor clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "make %-12s %s\n", $$1, $$2}'
@@ -52,6 +52,9 @@ bench-box: setup  ## the bench on a Pico in a box: scenarios, and what they may 
 	@tools/test_packages.sh
 	@$(BIN)/python -m msgin5g_tools.pico_box --setup
 	@$(BIN)/python -m pytest tests/bench --target pico-box -o junit_family=xunit1 --junitxml=build/bench-box.xml $(ARGS)
+
+vendor:  ## put the browser libraries of the live page into it anew, as tools/page/package-lock.json names them
+	@tools/page/install.sh host/msgin5g_host/page/vendor
 
 docs: setup  ## write the pages of docs/reference anew from the code
 	@$(BIN)/python -m msgin5g_tools.reference

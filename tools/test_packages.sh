@@ -13,6 +13,9 @@ declare -A wanted=(
     [nodejs]=/usr/bin/node
     [npm]=/usr/bin/npm
     [tshark]=/usr/bin/tshark
+    [chromium]=/usr/bin/chromium
+    [chromium-driver]=/usr/bin/chromedriver
+    [fonts-dejavu-core]=/usr/share/doc/fonts-dejavu-core
 )
 missing=()
 for package in "${!wanted[@]}"; do

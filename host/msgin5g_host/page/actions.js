@@ -66,11 +66,13 @@ export function deregister(ue) {
 /** Ask for the operator's token; returns it. problem: what was wrong with the last one, or "". */
 export function askToken(problem) {
   return new Promise((done) => {
+    // Password managers want a name beside it.
+    const name = input("username", { value: "operator", autocomplete: "username", hidden: true });
     const token = input("token", { type: "password", required: true, autocomplete: "current-password" });
     dialog({
       title: "Operator's token",
       explain: "This server shows its page to who has the token from its configuration, [http] token. It stays in this tab.",
-      fields: [labelled("Token", token)],
+      fields: [name, labelled("Token", token)],
       yes: "Show the page",
       problem,
       first: token,

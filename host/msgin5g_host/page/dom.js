@@ -61,6 +61,19 @@ export function badge(state) {
   return el("span", { class: `badge ${tone}` }, drawn, el("span", {}, word(state)));
 }
 
+/**
+ * Give a container these children in this order. Those that it has already stay where they are: who
+ * takes an element away under a finger or the focus takes away the click, too.
+ */
+export function arrange(container, wanted) {
+  const kept = new Set(wanted);
+  for (const child of [...container.children]) if (!kept.has(child)) child.remove();
+  wanted.forEach((child, at) => {
+    const there = container.children[at];
+    if (there !== child) container.insertBefore(child, there ?? null);
+  });
+}
+
 const two = (number) => String(number).padStart(2, "0");
 
 /** Return the time of day of an ISO moment: 13:28:18, with milliseconds if exact. */

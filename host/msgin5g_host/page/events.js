@@ -6,22 +6,26 @@ const FIRST_WAIT_MS = 500;
 const MAX_WAIT_MS = 10_000;
 // The server says something every 15 s; who is silent for so long is gone.
 const SILENCE_MS = 40_000;
+// A browser has six connections to a server: a tab that nobody looks at gives its own back.
+const HIDDEN_MS = 60_000;
 
 /**
  * Follow the events for ever. on: {entry, ue, rates, missed: functions of the data;
- * state: function of "live" or "waiting" and the ms until the next try; restarted: called when
- * the process is another one, whose numbers begin anew}. after: the last entry that is known.
+ * state: function of "live" or "waiting" and the ms until the next try; again: called when it is
+ * live again; restarted: called when the process is another one, whose numbers begin anew, returns
+ * the last entry}. after: the last entry that is known; since: when the process began.
  */
 export async function follow(on, after, since) {
   let last = after;
   let wait = FIRST_WAIT_MS;
-  for (;;) {
+  for (let times = 0; ; times += 1) {
+    await seen();
     try {
       const about = await get("about");
       if (about.since !== since) {
         since = about.since;
         last = await on.restarted(about);
-      }
+      } else if (times) on.again();
       const leave = new AbortController();
       const headers = { "Last-Event-ID": String(last) };
       const answer = await call("events", { headers, signal: leave.signal });
@@ -35,19 +39,42 @@ export async function follow(on, after, since) {
       if (!(problem instanceof Error)) throw problem;
     }
     on.state("waiting", wait);
-    await new Promise((done) => {
-      const timer = setTimeout(done, wait);
-      // A phone that is taken out of the pocket does not wait.
-      addEventListener("online", () => (clearTimeout(timer), done()), { once: true });
-    });
+    await pause(wait);
     wait = Math.min(wait * 2, MAX_WAIT_MS);
   }
+}
+
+/** Wait, but no longer than until there is a network again. */
+async function pause(ms) {
+  const over = new AbortController();
+  await new Promise((done) => {
+    setTimeout(done, ms);
+    addEventListener("online", done, { signal: over.signal });
+  });
+  over.abort();
+}
+
+/** Wait until somebody looks at this tab. */
+function seen() {
+  if (document.visibilityState === "visible") return Promise.resolve();
+  return new Promise((done) => {
+    document.addEventListener("visibilitychange", done, { once: true });
+  });
 }
 
 async function read(body, leave, take) {
   const reader = body.pipeThrough(new TextDecoderStream()).getReader();
   let rest = "";
   let watch;
+  let hidden;
+  const { signal } = leave;
+  const away = () => {
+    clearTimeout(hidden);
+    if (document.hidden) hidden = setTimeout(() => leave.abort(), HIDDEN_MS);
+  };
+  document.addEventListener("visibilitychange", away, { signal });
+  // A page that may come back by the browser's "back" must not go on in the dark.
+  addEventListener("pagehide", () => leave.abort(), { signal });
   const alive = () => {
     clearTimeout(watch);
     watch = setTimeout(() => leave.abort(), SILENCE_MS);
@@ -63,6 +90,7 @@ async function read(body, leave, take) {
     }
   } finally {
     clearTimeout(watch);
+    clearTimeout(hidden);
     leave.abort();
   }
 }

@@ -2,6 +2,7 @@
 
 // More recipients than this share a lane.
 const MAX_RECIPIENTS = 2;
+const ANSWER = /^\d\.\d\d$/;
 
 /**
  * Return {lanes: [{key, kind, name}], hops: [hop]} of a trace. ways: {UE: {via, link}}, as the
@@ -101,6 +102,10 @@ function makeLanes(trace, ways) {
   } else {
     for (const name of recipients) add(kindOf(name, trace, ways), name, [name]);
   }
+  // Of a trace whose beginning is forgotten, those who have told of it.
+  for (const { role, at } of lanes.length ? [] : trace.entries) {
+    if (!lanes.some((lane) => lane.name === at)) add(role, at, role === "ue" ? [at] : []);
+  }
   return lanes;
 }
 
@@ -123,9 +128,13 @@ function gatewayOf(ue, trace, ways) {
 /** Return {at, from, to}: the lane of who saw it, and those between which it passed. */
 function endsOf(entry, trace, lanes) {
   const server = lanes.findIndex((lane) => lane.kind === "server");
-  const subject = entry.ue ?? entry.to ?? trace.from ?? "";
-  const owner = laneOf(lanes, subject, "gateway", false);
-  const gateway = laneOf(lanes, subject, "gateway", true);
+  // An answer goes back to whom the message is from.
+  const addressed = ANSWER.test(entry.what ?? "") ? entry.from : entry.to;
+  const subject = entry.ue ?? addressed ?? trace.from ?? "";
+  const owner = lanes.findIndex((lane) => lane.kind !== "gateway" && lane.owners.includes(subject));
+  const gateway = lanes.findIndex(
+    (lane) => lane.kind === "gateway" && (lane.owners.includes(subject) || lane.name === subject),
+  );
   let at;
   let other;
   if (entry.role === "server") {
@@ -141,10 +150,6 @@ function endsOf(entry, trace, lanes) {
   if (at < 0) at = Math.max(server, 0);
   if (other < 0) other = at;
   return entry.direction === "tx" ? { at, from: at, to: other } : { at, from: other, to: at };
-}
-
-function laneOf(lanes, subject, kind, is) {
-  return lanes.findIndex((lane) => (lane.kind === kind) === is && lane.owners.includes(subject));
 }
 
 const isNorth = (entry) => entry.iface === "MSGin5G-1";

@@ -157,6 +157,11 @@ async function begin() {
   await follow(
     {
       state: streamState,
+      again() {
+        ues.rows.refresh();
+        rates.load();
+        messages.refresh();
+      },
       restarted: (anew) => (describe(anew), loadAll()),
       rates: (sample) => rates.take(sample),
       missed: ({ entries }) => log.missed(entries),

@@ -1,7 +1,7 @@
 /** The pane beside the list: a UE with its messages, or the newest messages of all. */
 
 import { get } from "./api.js";
-import { arrowKeys, badge, clock, count, duration, el, paced } from "./dom.js";
+import { arrange, arrowKeys, badge, clock, count, duration, el, paced } from "./dom.js";
 import { shortName } from "./trace.js";
 
 const PAGE = 50;
@@ -19,6 +19,7 @@ export class Messages {
     this._limit = PAGE;
     this._edition = 0;
     this._head = el("div", {});
+    this._items = new Map();
     this._list = el("ol", { class: "traces" });
     this._more = el("button", { type: "button", class: "older quiet", hidden: true });
     this._more.append("Show older messages");
@@ -39,6 +40,7 @@ export class Messages {
   async show(row) {
     if (row?.ue_service_id !== this._ue) {
       this._limit = PAGE;
+      this._items.clear();
       this._list.replaceChildren();
       this._more.hidden = true;
     }
@@ -50,6 +52,11 @@ export class Messages {
   /** Take the row of the UE when it has changed. */
   update(row) {
     if (row.ue_service_id === this._ue) this._drawHead(row);
+  }
+
+  /** Fetch what may have come while nobody told. */
+  refresh() {
+    this._reload();
   }
 
   /** Take an entry of the stream: there may be a new message. */
@@ -70,30 +77,31 @@ export class Messages {
   }
 
   _draw(found) {
-    const focused = document.activeElement?.dataset?.trace;
-    const rows = found.traces.map((trace) => el("li", {}, this._row(trace)));
-    if (!rows.length) rows.push(el("li", { class: "empty" }, "No messages yet."));
-    this._list.replaceChildren(...rows);
-    this._more.hidden = found.total <= found.count;
-    if (focused) {
-      for (const button of this._list.querySelectorAll("button")) {
-        if (button.dataset.trace === focused) button.focus();
-      }
+    const before = this._items;
+    this._items = new Map(found.traces.map((trace) => [trace.trace, before.get(trace.trace)]));
+    for (const trace of found.traces) {
+      const item = this._items.get(trace.trace) ?? el("li", {}, opener(trace.trace));
+      this._items.set(trace.trace, item);
+      const told = JSON.stringify(trace);
+      if (item.told !== told) item.firstChild.replaceChildren(...this._cells(trace));
+      item.told = told;
     }
+    const items = [...this._items.values()];
+    if (!items.length) items.push(el("li", { class: "empty" }, "No messages yet."));
+    arrange(this._list, items);
+    this._more.hidden = found.total <= found.count;
     this._stop();
   }
 
-  _row(trace) {
-    return el(
-      "button",
-      { type: "button", "data-trace": trace.trace },
+  _cells(trace) {
+    return [
       el("time", { datetime: trace.began }, clock(trace.began)),
       el("b", { class: "kind" }, trace.kind),
       el("span", { class: "way" }, ...this._way(trace)),
       el("span", { class: "text" }, trace.text ?? ""),
       el("span", { class: "took" }, trace.ms ? duration(trace.ms) : ""),
       badge(trace.state),
-    );
+    ];
   }
 
   _way(trace) {
@@ -106,19 +114,26 @@ export class Messages {
 
   _drawHead(row) {
     if (!row) {
+      this._head.dataset.looks = "";
       const title = el("h3", { tabindex: "-1" }, "Latest messages");
       const hint = el("span", { class: "found" }, "of all UEs; choose one in the list for its own");
       this._head.replaceChildren(el("header", { class: "title" }, title, hint));
       return;
     }
     const ue = row.ue_service_id;
+    const isHere = row.state === "registered" || row.state === "unreachable";
+    const looks = `${ue} ${row.state}`;
+    if (this._head.dataset.looks === looks) {
+      this._head.lastChild.replaceWith(facts(row));
+      return;
+    }
+    this._head.dataset.looks = looks;
     const isFocused = this._head.querySelector("h3") === document.activeElement;
     const focused = document.activeElement?.dataset?.act;
     const act = (name, text, kind) =>
       this._on[name]
         ? el("button", { type: "button", "data-act": name, class: kind, onclick: () => this._on[name](ue) }, text)
         : null;
-    const isHere = row.state === "registered" || row.state === "unreachable";
     this._head.replaceChildren(
       el(
         "header",
@@ -135,6 +150,10 @@ export class Messages {
   }
 }
 
+function opener(trace) {
+  return el("button", { type: "button", "data-trace": trace });
+}
+
 function facts(row) {
   const pairs = [
     ["gateway", row.via || (row.peer ? "direct" : "")],
@@ -142,6 +161,8 @@ function facts(row) {
     ["peer", row.peer],
     ["registered", row.registered_at && clock(row.registered_at)],
     ["until", row.expires_at && clock(row.expires_at)],
+    ["cached", row.cached || ""],
+    ["in the outbox", row.outbox ? `${count(row.outbox)} messages` : ""],
     ["waiting", row.waiting ? `${count(row.waiting)} messages` : ""],
   ];
   return el(

@@ -131,15 +131,15 @@ export class Trace {
         class: passed ? `hop ${hop.from < hop.to ? "right" : "left"}` : "hop note",
         "data-hop": at,
         "aria-expanded": String(this._open.has(at)),
-        "aria-label": sentence(hop, lanes),
       },
-      el("span", { class: "when" }, `+${hop.t}`),
+      el("span", { class: "unseen" }, sentence(hop, lanes)),
+      el("span", { class: "when", "aria-hidden": "true" }, `+${hop.t}`),
       el(
         "span",
-        { class: "track" },
+        { class: "track", "aria-hidden": "true" },
         el("span", { class: "arrow" }, el("span", { class: "what" }, hop.what, times), linkTag(hop)),
       ),
-      el("span", { class: "gap" }, hop.took === null || !passed ? "" : duration(hop.took)),
+      el("span", { class: "gap", "aria-hidden": "true" }, hop.took === null || !passed ? "" : duration(hop.took)),
     );
     const [low, high] = [Math.min(hop.from, hop.to), Math.max(hop.from, hop.to)];
     const arrow = shown.querySelector(".arrow");
