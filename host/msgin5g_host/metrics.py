@@ -162,10 +162,13 @@ class Metrics:
         """Add the route to an application."""
         app.router.add_get("/metrics", self._serve)
 
+    def text(self) -> bytes:
+        """Ask the sources."""
+        return generate_latest(self._registry)
+
     async def _serve(self, request: web.Request) -> web.Response:
         self._check(request)
-        body = generate_latest(self._registry)
-        return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE})
+        return web.Response(body=self.text(), headers={"Content-Type": CONTENT_TYPE})
 
 
 class _Sources(Collector):

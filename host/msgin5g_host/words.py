@@ -16,7 +16,11 @@ _ELEMENTS = (
     *("Message ID", "Payload", "Result", "Delivery Status", "Reply-to Message ID"),
     *("Target address", "element"),
 )
-_TEXTS = ("SUCCESS", "FAILED", "OTHER", "DEVICE", "NOTICE", "no room", "not JSON")
+_TEXTS = (
+    *("SUCCESS", "FAILED", "OTHER", "DEVICE", "NOTICE", "configuration", "no room", "not JSON"),
+    *("UNKNOWN", "FAILURE", "TRIGGERED", "EXPIRED", "UNCONFIRMED", "REPLACED", "TERMINATE"),
+    *("asked for", "reset by the client", "expired"),
+)
 _CODE = re.compile(r"[0-7]\.[0-3]\d\Z")
 
 

@@ -14,6 +14,7 @@ from msgin5g_host import pcapng
 from msgin5g_tools.cli import main
 from tests.host.pcapng_file import read
 from tests.processes import DEADLINE_S, Process, Stack
+from tests.wireshark import tshark
 
 TOKEN = "0123456789abcdef"
 PING = coap.encode(coap.CON, coap.EMPTY, 1, b"", [], b"")
@@ -63,6 +64,27 @@ def test_a_pipe_gets_a_capture_until_somebody_ends_it(stack, number):
     interfaces, packets = read(data)
     assert interfaces[1][2].decode() == f"coap://{stack.coap}"
     assert packets[0]["data"] == PING
+
+
+def test_wireshark_reads_along_while_it_happens(stack):
+    reads = [tshark(), "-n", "-l", "-i", "-", "-c", "2"]
+    piped = {"stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
+    with (
+        subprocess.Popen([*COMMAND, "--http", stack.http], **piped) as trace,
+        subprocess.Popen(reads, stdin=trace.stdout, text=True, **piped) as process,
+    ):
+        trace.stdout.close()
+        for _ in range(400):
+            ping(stack)
+            try:
+                assert process.wait(0.05) == 0
+                break
+            except subprocess.TimeoutExpired:
+                continue
+        lines = process.stdout.read().splitlines() if process.poll() == 0 else []
+        for one in (trace, process):
+            one.terminate()
+    assert len(lines) == 2 and all("CoAP" in one and "MID:1" in one for one in lines)
 
 
 def test_a_reader_that_goes_away_ends_it_quietly(stack):
