@@ -64,7 +64,7 @@ def start(folder, role, manager, **settings):
     command = command.replace("%d", f"{folder}/etc/msgin5g").replace("%S", f"{folder}/var/lib")
     words = [re.sub(r"^/opt", f"{folder}/opt", word) for word in shlex.split(command)]
     environment = re.search(r"^Environment=(.*)$", unit, re.M)[1].split()
-    names = {f"MSGIN5G_{role}_{key}".upper(): value for key, value in settings.items()}
+    names = {f"MSGIN5G_{key}".upper(): value for key, value in settings.items()}
     state = folder / "var/lib" / re.search(r"^StateDirectory=(.*)$", unit, re.M)[1]
     state.mkdir(parents=True)
     given = dict(one.split("=", 1) for one in environment)
@@ -84,15 +84,20 @@ def start(folder, role, manager, **settings):
 def test_units_of_the_readme_run_as_installed(installed, tmp_path):
     with managing(tmp_path / "server") as at_server, managing(tmp_path / "gateway") as at_gateway:
         # Ports that are free here; everything else is what `config init` wrote.
-        server = start(installed, "server", at_server, bind="127.0.0.1:0", http="127.0.0.1:0")
+        server = start(
+            *(installed, "server", at_server),
+            **{"server_bind": "127.0.0.1:0", "server_http": "127.0.0.1:0"},
+        )
         gateway = None
         try:
             ready = server.wait_for("ready")
             assert at_server.take()["READY"] == "1"
             assert ready["data"] == f"{installed}/var/lib/msgin5g-server"
-            url = f"coap://{ready['coap']}"
             gateway = start(
-                installed, "gateway", at_gateway, server=url, links="udp://127.0.0.1:0"
+                *(installed, "gateway", at_gateway),
+                gateway_server=f"coap://{ready['coap']}",
+                gateway_links="udp://127.0.0.1:0",
+                view_report_to=f"http://{ready['http']}",
             )
             assert at_gateway.take()["READY"] == "1"
             gateway.wait_for("own-registered")

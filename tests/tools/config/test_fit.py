@@ -104,6 +104,11 @@ def server_keys(**values):
     return in_server("[server]\n", "[server]\n" + key(**values))
 
 
+def in_view(**values):
+    return in_gateway("[gateway]\n", "[view]\n" + key(**values) + "[gateway]\n")
+
+
+HTTP_TOKEN = '[http]\ntoken = "a-token-of-the-operator"\n'
 GW_ACCOUNT = '[[ue]]\nue_service_id = "urn:example:gw:1"\n'
 UE_1 = '[[ue]]\nue_service_id = "urn:example:ue:1"\n'
 
@@ -158,6 +163,22 @@ MISFITS = {
     "a link on the server's port": (
         gateway_keys(links=["udp://0.0.0.0:65401"]),
         ("g.toml", "want the same UDP port of one machine", "another port"),
+    ),
+    "reports to nobody": (
+        {**in_view(report_to="http://127.0.0.1:8080"), **server_keys(http="")},
+        ("g.toml", "and the server has no HTTP", "set http in s.toml"),
+    ),
+    "reports to another port": (
+        in_view(report_to="http://127.0.0.1:8081"),
+        ("g.toml", "the server: it listens at http://127.0.0.1:8080", "set report_to in g.toml"),
+    ),
+    "reports without a token": (
+        {**in_view(report_to="http://127.0.0.1:8080"), **in_server(UE_1, HTTP_TOKEN + UE_1)},
+        ("g.toml", "has not the token by which the server takes its reports", "[view] in g.toml"),
+    ),
+    "reports to the whole network": (
+        in_view(report_to="http://192.0.2.1:8080", report_token="a-token-of-the-gateway"),
+        ("g.toml", "would show view.report_token to the whole network", "correct the file"),
     ),
     "two links on one port": (
         gateway_keys(links=["udp://0.0.0.0:7000", "udp://127.0.0.1:7000"]),
@@ -224,6 +245,14 @@ def test_a_ue_that_does_not_fit(check, ue, file, problem):
     assert [one["file"] for one in found] == [file], found
     assert problem in found[0]["problem"] and found[0]["do"]
     assert "s3cret" not in json.dumps(found)
+
+
+def test_reports_with_the_token_of_the_account(check):
+    token = key(report_token="a-token-of-the-gateway")
+    server = change(SERVER, GW_ACCOUNT, HTTP_TOKEN + GW_ACCOUNT + token)
+    view = in_view(report_to="http://127.0.0.1:8080", report_token="a-token-of-the-gateway")
+    assert check(server, view["gateway"]) == []
+    assert check(SERVER, in_view(report_to="http://127.0.0.1:8080")["gateway"]) == []
 
 
 def test_lab_mode_needs_no_tables(check):

@@ -36,6 +36,17 @@ def test_the_defaults_of_all_three_fit_each_other(capsys):
     ]
 
 
+@pytest.mark.parametrize("token", [[], ["--token"]])
+def test_a_gateway_reports_to_the_page_of_its_server(token):
+    assert main(["config", "init", "server", *token]) == 0
+    assert main(["config", "init", "gateway", "--server-config", "server.toml"]) == 0
+    view = tomllib.loads(Path("gateway.toml").read_text())["view"]
+    assert view["report_to"] == "http://127.0.0.1:8080"
+    assert ("report_token" in view) == bool(token)
+    assert mode("gateway.toml") == (0o600 if token else 0o644)
+    assert main(["config", "check", "server.toml", "gateway.toml"]) == 0
+
+
 def test_one_is_made_to_fit_the_other(capsys):
     devices = ["--device", "7=urn:example:ue:9"]
     for command in (
@@ -110,8 +121,12 @@ def test_a_secret_is_for_the_owner_only_and_not_printed(capsys):
     arguments = ["--token", "--application", "urn:example:as:1", "--to", "new/s.toml"]
     assert main(["config", "init", "server", *arguments]) == 0
     made = tomllib.loads(Path("new/s.toml").read_text())
-    tokens = [made["http"]["token"], made["application"][0]["token"]]
-    assert len(set(tokens)) == 2 and min(map(len, tokens)) >= 32
+    tokens = [
+        made["http"]["token"],
+        made["application"][0]["token"],
+        made["ue"][0]["report_token"],
+    ]
+    assert len(set(tokens)) == 3 and min(map(len, tokens)) >= 32
     assert mode("new/s.toml") == 0o600
     assert main(["config", "init", "gateway", "--device", "7"]) == 0
     credential = tomllib.loads(Path("gateway.toml").read_text())["device"][0]["credential"]

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from msgin5g_host.config import ConfigError, parse_address, parse_link
 from msgin5g_tools.config.kinds import GATEWAY, SERVER, UE, Loaded
@@ -124,6 +125,7 @@ def _between(server: Loaded, gateway: Loaded) -> Iterator[Misfit]:
     if ours["gateway.relay"]:
         return
     yield from _service_ids(gateway, ours["gateway.service_id"], server)
+    yield from _reports(server, gateway)
     lifetime_s, interval_s = theirs["server.registration_lifetime_s"], ours["bulk.interval_s"]
     if interval_s >= lifetime_s * _LEFT_FOR_REFRESH:
         yield Misfit(
@@ -195,6 +197,38 @@ def _ue_ids_fit(server: Loaded, gateway: Loaded) -> Iterator[Misfit]:
         else:
             problem = f"the ue_id of {ue} is {ue_id}, and {given[ue]} in {server.path}"
             yield Misfit(ERROR, gateway.path, problem, "give both the same")
+
+
+def _reports(server: Loaded, gateway: Loaded) -> Iterator[Misfit]:
+    """What the gateway tells the server's page."""
+    url, path = gateway.values["view.report_to"], gateway.path
+    http, token = server.values["server.http"], gateway.values["view.report_token"]
+    if not url:
+        return
+    if not http:
+        problem = f"the gateway reports to {url}, and the server has no HTTP"
+        yield Misfit(ERROR, path, problem, f"set http in {server.path}, or take report_to away")
+        return
+    bound, bound_port = parse_address(http)
+    scheme = "https" if server.values["http.tls_cert"] else "http"
+    to = urlsplit(url)
+    port = to.port or {"http": 80, "https": 443}[to.scheme]
+    why = unreachable(to.hostname or "", bound)
+    if bound_port and (to.scheme, port) != (scheme, bound_port):
+        why = f"it listens at {scheme}://{http}"
+    if why:
+        problem = f"the gateway reports to {url}, and the server: {why}"
+        yield Misfit(ERROR, path, problem, f"set report_to in {path}")
+    accounts = {row["ue_service_id"]: row["report_token"] for row in server.values.rows["ue"]}
+    wanted = [accounts.get(gateway.name), server.values["http.token"]]
+    if token not in wanted if token else any(wanted):
+        yield Misfit(
+            ERROR,
+            path,
+            "the gateway has not the token by which the server takes its reports",
+            f"make one with openssl rand -hex 24; it is report_token of the account of "
+            f"{gateway.name} in {server.path}, and report_token under [view] in {path}",
+        )
 
 
 def _addresses(server: Loaded, gateway: Loaded) -> Iterator[Misfit]:

@@ -46,7 +46,9 @@ def add_arguments(verbs: Any) -> None:
         "--application", action="append", default=[], metavar="URI", help="an AS Service ID"
     )
     server.add_argument(
-        "--token", action="store_true", help="make bearer tokens for operator and applications"
+        "--token",
+        action="store_true",
+        help="make bearer tokens for the operator, applications and gateways",
     )
     gateway = _verb(verbs, GATEWAY, "the file of an MSGin5G Gateway UE")
     gateway.add_argument("--ue-service-id", metavar="URI", help=f"default {_GATEWAY_ID}")
@@ -139,6 +141,8 @@ def _server(args: argparse.Namespace) -> tuple[str, bool]:
     if args.token:
         for row in applications:
             row["token"] = secrets.token_hex(_TOKEN_BYTES)
+        for row in accounts[: len(gateways)]:
+            row["report_token"] = secrets.token_hex(_TOKEN_BYTES)
     values = {
         "server.bind": args.bind or "127.0.0.1:65401",
         "server.http": "127.0.0.1:8080" if args.http is None else args.http,
@@ -154,11 +158,13 @@ def _server(args: argparse.Namespace) -> tuple[str, bool]:
 def _gateway(args: argparse.Namespace) -> tuple[str, bool]:
     own = args.ue_service_id or _GATEWAY_ID
     server, service_id, ues = args.server, args.service_id, args.ue
+    reports: dict[str, Any] = {}
     ue_ids: dict[str, str] = {}
     if args.server_config:
         file = _load(args.server_config, SERVER)
         service_id = service_id or file.values["server.service_id"]
         server = server or f"coap://{_dial(file.values['server.bind'])}"
+        reports = _reports(file, own)
         if ues is None:
             devices = {text.partition("=")[2] for text in args.device}
             rows = file.values.rows["ue"]
@@ -177,6 +183,7 @@ def _gateway(args: argparse.Namespace) -> tuple[str, bool]:
         check_uri(uri)
     _distinct("--ue", ues)
     values = {
+        **reports,
         "gateway.ue_service_id": own,
         "gateway.server": server,
         "gateway.data": args.data or "msgin5g-gateway-data",
@@ -193,6 +200,20 @@ def _gateway(args: argparse.Namespace) -> tuple[str, bool]:
     }
     _distinct("--device", [str(row["application_id"]) for row in rows["device"]])
     return toml_text(GATEWAY, values, rows), has_secret(GATEWAY, values, rows)
+
+
+def _reports(server: Loaded, own: str) -> dict[str, Any]:
+    """Return what lets a server's page show what the gateway sees, if it is open to it."""
+    values = server.values
+    tokens = {row["ue_service_id"]: row["report_token"] for row in values.rows["ue"]}
+    token = tokens.get(own)
+    if not values["server.http"] or (values["http.token"] and not token):
+        return {}
+    scheme = "https" if values["http.tls_cert"] else "http"
+    return {
+        "view.report_to": f"{scheme}://{_dial(values['server.http'])}",
+        "view.report_token": token,
+    }
 
 
 def _device(text: str) -> dict[str, Any]:

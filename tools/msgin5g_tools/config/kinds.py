@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from msgin5g_gateway import config as gateway
+from msgin5g_gateway.view import check_access as check_gateway
 from msgin5g_host.config import ConfigError, Settings, load
 from msgin5g_server import config as server
-from msgin5g_server.http_access import check_access
+from msgin5g_server.http_access import check_access as check_server
 from msgin5g_server.ue_ids import accounts_by_ue_id
 from ue import config as ue
 from ue.errors import ConfigError as UeConfigError
@@ -50,12 +51,14 @@ def load_file(path: str, environ: Mapping[str, str]) -> Loaded:
         except UeConfigError as problem:
             raise ConfigError(str(problem)) from None
     settings = load(DECLARED[kind].KEYS, DECLARED[kind].TABLES, path, environ, {})
-    if kind == SERVER:
-        try:
-            check_access(settings)
+    try:
+        if kind == SERVER:
+            check_server(settings)
             accounts_by_ue_id(settings.rows["ue"])
-        except ConfigError as problem:
-            raise ConfigError(f"{path}: {problem}") from None
+        else:
+            check_gateway(settings)
+    except ConfigError as problem:
+        raise ConfigError(f"{path}: {problem}") from None
     return Loaded(path, kind, settings)
 
 

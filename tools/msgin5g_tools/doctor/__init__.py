@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from msgin5g_tools.doctor import bluetooth, clock, machine, serial_ports
+from msgin5g_tools.doctor import bluetooth, clock, groups, machine, serial_ports
 from msgin5g_tools.doctor.findings import FAULT, MARKS, MISSING, SETUP, Finding
 
 
@@ -58,6 +58,7 @@ def examine(data: Path, files: Sequence[str] = ()) -> Iterator[Finding]:
         yield from machine.default_ports()
         yield from serial_ports.examine([])
         yield from bluetooth.examine([])
+    yield from groups.examine()
     yield from clock.examine()
     yield from serial_ports.boards()
     if files:
