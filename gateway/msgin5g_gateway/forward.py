@@ -164,6 +164,9 @@ class Forwarder:
             answer = parse_answer(payload)
         except BadMessage:
             return
+        if answer.result is not None:
+            told = {"what": forward.kind, "result": answer.result, "cause": answer.cause}
+            self._shared.log.step("answered", ue=forward.ue, trace=forward.trace, **told)
         if answer.result is False and answer.cause in _GATEWAY_UNKNOWN:
             self._own.renew(now)
         if forward.kind != n.REG or answer.result is None:

@@ -236,6 +236,10 @@ class Journal:
         trace.began_ms = min(trace.began_ms, moment)
         trace.last_ms = max(trace.last_ms, moment)
         self._describe(trace, entry)
+        for outer in trace.joined:
+            # A gateway hears of what it carried, not of the bulk request itself.
+            if outer.state == UNDER_WAY and outer.shares(entry, trace):
+                outer.state = trace.state
         for inside in trace.inside:
             if trace.shares(entry, inside):
                 _advance(inside, entry)

@@ -10,6 +10,8 @@ from msgin5g_host.clock import Clock, iso
 from msgin5g_host.journal import Journal
 
 _MAX_TEXT = 400
+# What steps of messages cost at most while nothing is written: about a hundredth of a core.
+MAX_STEPS_PER_S = 500
 
 
 class EventLog:
@@ -38,11 +40,29 @@ class EventLog:
         self._stream = stream or sys.stdout
         self._clock = clock or Clock()
         self._open = True
+        self._second = 0
+        self._steps_left = 0
+        self._steps_suppressed = 0
 
     @property
     def traces(self) -> bool:
-        """Tell whether anybody hears of the steps of messages."""
-        return self.messages or self.journal is not None
+        """Tell whether anybody hears of the next step of a message.
+
+        While nothing is written, MAX_STEPS_PER_S are heard of in a second.
+        """
+        if self.messages:
+            return True
+        if self.journal is None:
+            return False
+        second = self._clock.now() // 1000
+        if second != self._second:
+            self._second, self._steps_left = second, MAX_STEPS_PER_S
+            suppressed, self._steps_suppressed = self._steps_suppressed, 0
+            if suppressed:
+                self._take("suppressed", {"steps": suppressed}, False)
+        if not self._steps_left:
+            self._steps_suppressed += 1
+        return self._steps_left > 0
 
     def event(self, name: str, /, **fields: Any) -> None:
         """Write one event; fields that are None are left out."""
@@ -51,6 +71,7 @@ class EventLog:
     def step(self, name: str, /, **fields: Any) -> None:
         """Note what became of a message; written only if messages are."""
         if self.traces:
+            self._steps_left -= 1
             self._take(name, fields, self.messages)
 
     def message(self, direction: str, iface: str, what: str, **fields: Any) -> None:
@@ -93,7 +114,7 @@ class EventLog:
 
 def _plain(value: Any) -> Any:
     """A value that JSON can carry: bytes as hex, sets as lists, the rest as text."""
-    if value is None or isinstance(value, str | bool | int):
+    if value.__class__ is str or value is None or isinstance(value, str | bool | int):
         return value
     if isinstance(value, float):
         return value if math.isfinite(value) else str(value)

@@ -15,9 +15,16 @@ def of_token(token: bytes) -> str:
 
 
 def named_of(message: Any) -> dict[str, Any]:
-    """Return the fields that name a message, without what it says."""
-    fields = of_message(message)
-    return {name: fields[name] for name in ("trace", "set", "traces") if fields.get(name)}
+    """Return the fields that name a message, without its ways and what it says."""
+    fields: dict[str, Any] = {}
+    if message.message_id is not None:
+        fields["trace"] = message.message_id
+    set_id = message.set_id if message.segment is None else message.segment.set_id
+    if set_id is not None:
+        fields["set"] = set_id
+    if message.entries is not None:
+        fields["traces"] = [one.message_id for one in message.entries]
+    return fields
 
 
 def named_in(payload: bytes) -> dict[str, Any]:
@@ -36,17 +43,15 @@ def of_message(message: Any) -> dict[str, Any]:
     """
     segment = message.segment
     fields: dict[str, Any] = {
-        "trace": message.message_id,
+        **named_of(message),
         "from": message.origin and message.origin[1],
         "to": message.destination and message.destination[1],
         "status": message.status,
-        "set": message.set_id if segment is None else segment.set_id,
     }
     if message.msg_type == n.MSGRESP:
         # It goes to the originator; the standard gives it no other address.
         fields["from"], fields["to"] = None, message.origin[1]
     if message.entries is not None:
-        fields["traces"] = [one.message_id for one in message.entries]
         texts = [one.payload for one in message.entries if one.payload is not None]
         fields["text"] = printable(" | ".join(texts)) if texts else None
     elif message.payload is not None:

@@ -11,7 +11,7 @@ from msgin5g import coap
 from msgin5g import names as n
 from msgin5g.message import Message
 from msgin5g_host.log import EventLog
-from msgin5g_host.traces import of_message
+from msgin5g_host.traces import named_of, of_message
 from msgin5g_server.courier import Attempt
 from msgin5g_server.message_store import Delivery
 from msgin5g_server.outside import BMG, L3G, N3G, SERVER
@@ -180,7 +180,10 @@ def _fields(delivery: Delivery) -> dict[str, Any]:
 
 
 def _named(message: Message) -> dict[str, Any]:
-    """Return a message's trace and ways, without what it says."""
-    fields = of_message(message)
-    fields.pop("text", None)
+    """Return a message's trace and from where to where it goes."""
+    fields = named_of(message)
+    if message.origin is not None:
+        fields["from"] = message.origin[1]
+    if message.destination is not None:
+        fields["to"] = message.destination[1]
     return fields

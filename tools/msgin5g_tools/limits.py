@@ -30,6 +30,7 @@ from msgin5g_host.journal import (
     MAX_TRACED_SETS,
     MAX_TRACES,
 )
+from msgin5g_host.log import MAX_STEPS_PER_S
 from msgin5g_host.rates import MAX_SAMPLES
 from msgin5g_host.reporting import MAX_REPORT_BYTES, MAX_REPORT_ENTRIES, MAX_REPORTS
 from msgin5g_server.blockwise import MAX_TRANSFER_BYTES, MAX_TRANSFERS
@@ -64,6 +65,7 @@ _VIEW = [
     ("view MAX_GONE_UES", MAX_GONE_UES, "UEs that left lately", "the oldest goes"),
     ("view MAX_FOLLOWERS", MAX_FOLLOWERS, "pages open at once", "answered 503"),
     ("view MAX_FOLLOWED", MAX_FOLLOWED, "entries a page has not read", "the oldest goes, told"),
+    ("view MAX_STEPS_PER_S", MAX_STEPS_PER_S, "steps of messages a second", "told how many more"),
     ("view MAX_SAMPLES", MAX_SAMPLES, "samples of the rates", "the oldest goes"),
     ("view MAX_REPORTS", MAX_REPORTS, "entries to report", "the oldest goes, counted"),
     ("view MAX_REPORT_ENTRIES", MAX_REPORT_ENTRIES, "entries of a report", "answered 413"),
