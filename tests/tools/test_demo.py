@@ -31,6 +31,7 @@ def test_the_demo_shows_every_procedure_and_ends_by_itself():
         assert seen[f"MSGin5G-5 {what}"] >= 1
     assert seen["MSGin5G-1 BREG"] and seen["MSGin5G-1 DEREG"]
     assert not [one for one in events if one["event"] == "output"]
+    assert [one["url"].startswith("http://127.0.0.1:") for one in events if "url" in one] == [True]
     assert [one["role"] for one in events if one["event"] == "stopped"] == ["gateway", "server"]
 
 
