@@ -182,7 +182,8 @@ def test_both_pages_list_who_is_there_and_by_which_link(plant):
 def test_a_message_in_the_outbox_is_seen_and_a_restart_loses_the_journal_only(plant):
     plant.start_ues(say_to=GARDEN, say_text="{n}", say_every_s=1)
     plant.stack.server.kill()
-    plant.stack.gateway.wait_for("kept")
+    # The gateway waits for an answer first, as long as a Confirmable message takes.
+    plant.stack.gateway.wait_for("kept", 60)
     kept = eventually(plant.page, f"ues?q={KITCHEN}", lambda found: found["ues"][0]["outbox"] > 0)
     assert kept["ues"][0]["state"] == "registered"
     plant.stack.start_server()
