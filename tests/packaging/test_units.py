@@ -84,6 +84,7 @@ def test_state_is_where_the_unit_may_write_and_logs_go_to_the_journal(role):
     assert command.endswith(f"--data %S/{setting(role, 'StateDirectory')[0]}")
     assert f"-c %d/{role}.toml" in command
     assert setting(role, "LoadCredential") == [f"{role}.toml:/etc/msgin5g/{role}.toml"]
+    assert setting(role, "WorkingDirectory") == [f"%S/{setting(role, 'StateDirectory')[0]}"]
     for name in ("StandardOutput", "LogsDirectory"):
         assert setting(role, name) == []
 

@@ -1,15 +1,12 @@
 """`msgin5g messages`, against a real server."""
 
 import json
-import os
-import pty
-import subprocess
-import sys
 
 import pytest
 
 from msgin5g_tools.cli import main
 from tests.processes import msgin5g
+from tests.terminal import on_a_terminal
 
 A, B = "urn:example:ue:a", "urn:example:ue:b"
 HOSTILE = "\x1b[2J[red]"
@@ -135,29 +132,6 @@ def test_hostile_text_is_shown_as_text_on_a_terminal(server):
     assert "\x1b[2J" not in shown and "[red]" in shown.replace("\r\n", "")
     assert "\x1b[32m" in shown  # green: by rich
     assert "\x1b[2J" not in on_a_terminal("messages", "--http", http, trace)
-
-
-def on_a_terminal(*arguments):
-    """Return what the command writes to a terminal."""
-    ours, theirs = pty.openpty()
-    environment = {**os.environ, "TERM": "xterm-256color", "COLUMNS": "200"}
-    environment.pop("NO_COLOR", None)
-    with subprocess.Popen(
-        [sys.executable, "-m", "msgin5g_tools.cli", *arguments], stdout=theirs, env=environment
-    ) as process:
-        os.close(theirs)
-        shown = b""
-        while True:
-            try:
-                data = os.read(ours, 4096)
-            except OSError:
-                break
-            if not data:
-                break
-            shown += data
-        assert process.wait(30) == 0
-    os.close(ours)
-    return shown.decode()
 
 
 @pytest.mark.parametrize(

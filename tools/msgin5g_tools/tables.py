@@ -7,9 +7,10 @@ from typing import Any
 
 # What a state is shown in, besides its word.
 _COLOURS = {
-    **dict.fromkeys(("registered", "delivered", "reported"), "green"),
-    **dict.fromkeys(("expected", "under way", "deferred"), "yellow"),
-    **dict.fromkeys(("unreachable", "discarded", "rejected", "refused"), "red"),
+    **dict.fromkeys(("ok", "registered", "delivered", "reported"), "green"),
+    **dict.fromkeys(("note", "expected", "under way", "deferred"), "yellow"),
+    **dict.fromkeys(("MISSING", "FAULT", "unreachable", "discarded"), "red"),
+    **dict.fromkeys(("rejected", "refused"), "red"),
 }
 
 
@@ -18,7 +19,7 @@ def show(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     found = list(rows)
     if not found:
         return
-    if not (sys.stdout.isatty() and _show_rich(heads, found)):
+    if not on_terminal(heads, found):
         print(aligned(heads, found))
 
 
@@ -55,8 +56,10 @@ def duration(seconds: Any) -> str:
     return f"{seconds // 3600} h {seconds % 3600 // 60:02d} min"
 
 
-def _show_rich(heads: Sequence[str], rows: list[Sequence[str]]) -> bool:
-    """Print it by rich; tells whether rich is there."""
+def on_terminal(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> bool:
+    """Print a table by rich if this is a terminal; tells whether it did."""
+    if not sys.stdout.isatty():
+        return False
     try:
         from rich import box
         from rich.console import Console

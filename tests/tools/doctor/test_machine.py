@@ -8,6 +8,7 @@ from msgin5g_tools import micropython
 from msgin5g_tools.cli import main
 from msgin5g_tools.doctor import machine
 from msgin5g_tools.micropython import MicroPythonMissing
+from tests.terminal import on_a_terminal
 
 
 def checks(capsys, tmp_path, code: int) -> dict[str, dict[str, str]]:
@@ -71,3 +72,9 @@ def test_data_folder_that_cannot_be_used() -> None:
     finding = machine.sqlite(Path("/proc"))
     assert finding.state == "missing"
     assert "--data" in finding.do
+
+
+def test_on_a_terminal_it_is_a_table(tmp_path) -> None:
+    shown = on_a_terminal("doctor", "--data", str(tmp_path))
+    assert "WHAT TO DO" in shown and "\x1b[32mok" in shown
+    assert "the demo can run: `make demo`" in shown

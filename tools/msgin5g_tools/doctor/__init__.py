@@ -8,6 +8,7 @@ from pathlib import Path
 
 from msgin5g_tools.doctor import bluetooth, clock, groups, machine, serial_ports
 from msgin5g_tools.doctor.findings import FAULT, MARKS, MISSING, SETUP, Finding
+from msgin5g_tools.tables import on_terminal
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -40,10 +41,11 @@ def run(args: argparse.Namespace) -> int:
         checks = [asdict(one) for one in findings]
         print(json.dumps({"ok": well, "checks": checks}, ensure_ascii=False))
         return 0 if well else 1
-    wide = max(len(one.what) for one in findings)
-    for one in findings:
-        do = f"; {one.do}" if one.do else ""
-        print(f"{MARKS[one.state]:7}  {one.what:{wide}}  {one.found}{do}")
+    rows = [(MARKS[one.state], one.what, one.found, one.do) for one in findings]
+    if not on_terminal(("STATE", "WHAT", "FOUND", "WHAT TO DO"), rows):
+        wide = max(len(one.what) for one in findings)
+        for mark, what, found, do in rows:
+            print(f"{mark:7}  {what:{wide}}  {found}{f'; {do}' if do else ''}")
     if args.files:
         print("nothing is wrong with these files" if well else "this will not work yet, see above")
     else:
