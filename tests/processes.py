@@ -99,10 +99,16 @@ class Process(Events):
         return code
 
 
+def msgin5g_command(*arguments):
+    """Return what starts `msgin5g ARGUMENTS`."""
+    return [sys.executable, "-m", "msgin5g_tools.cli", *map(str, arguments)]
+
+
 def msgin5g(*arguments, environment=None):
     """Start `msgin5g ARGUMENTS`."""
-    argv = [sys.executable, "-m", "msgin5g_tools.cli", *map(str, arguments)]
-    return Process(argv, {**os.environ, "PYTHONUNBUFFERED": "1", **(environment or {})})
+    return Process(
+        msgin5g_command(*arguments), {**os.environ, "PYTHONUNBUFFERED": "1", **(environment or {})}
+    )
 
 
 class Stack:

@@ -6,6 +6,7 @@ set -euo pipefail
 declare -A wanted=(
     [libcoap3-bin]=/usr/share/doc/libcoap3-bin
     [dbus-daemon]=/usr/bin/dbus-daemon
+    [strace]=/usr/bin/strace
     [systemd]=/usr/bin/systemd-analyze
     [python3-venv]=/usr/share/doc/python3-venv
     [gcc]=/usr/bin/gcc
