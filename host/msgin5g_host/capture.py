@@ -94,6 +94,10 @@ class Capture:
         frame = pcapng.Frame(self._about, now, True, pcapng.DATA, b"", text, protocol="capture")
         return pcapng.packet(frame)
 
+    def beat(self, missed: int) -> bytes:
+        """Return a block that says that nothing happens. missed: frames that a follower missed."""
+        return pcapng.statistics(self._about, self._clock.now(), missed)
+
     def follow(self, follower: Follower) -> None:
         """Give a follower all that comes from now on. Raises CaptureFull."""
         if len(self._followers) >= MAX_CAPTURE_FOLLOWERS:

@@ -10,8 +10,8 @@ from msgin5g_host.capture import Capture, CaptureFull
 
 MAX_CAPTURE_QUEUE_BYTES = 4 << 20
 CONTENT_TYPE = "application/x-pcapng"
-# How often it is looked whether the client is still there while nothing happens.
-_LOOK_S = 2.0
+# How often something is sent while nothing happens, so that each side knows of the other.
+BEAT_S = 5.0
 _FIRST = asyncio.FIRST_COMPLETED
 
 
@@ -22,7 +22,7 @@ class _Stream:
         self._capture = capture
         self._blocks: deque[bytes] = deque()
         self._bytes = 0
-        self._missed = 0
+        self._missed = self._missed_before = 0
         self.ready = asyncio.Event()
 
     def take(self, block: bytes) -> None:
@@ -32,8 +32,13 @@ class _Stream:
             return
         if self._missed:
             missed, self._missed = self._missed, 0
+            self._missed_before += missed
             self._put(self._capture.note(f"{missed} frames missed: the reader was too slow"))
         self._put(block)
+
+    def beat(self) -> None:
+        """Say that nothing happens."""
+        self._put(self._capture.beat(self._missed_before + self._missed))
 
     def all(self) -> bytes:
         """Return what waits, and forget it."""
@@ -81,8 +86,10 @@ class CaptureStreams:
             while not self._ended.is_set() and request.transport is not None:
                 await answer.write(stream.all())
                 ready = asyncio.ensure_future(stream.ready.wait())
-                await asyncio.wait((ready, ended), timeout=_LOOK_S, return_when=_FIRST)
+                await asyncio.wait((ready, ended), timeout=BEAT_S, return_when=_FIRST)
                 ready.cancel()
+                if not stream.ready.is_set():
+                    stream.beat()
             return answer
         except ConnectionError:
             # The client has enough.

@@ -13,10 +13,11 @@ from typing import NamedTuple
 LINKTYPE = 252
 COAP, DATA = "coap", "data"
 
-_SECTION, _INTERFACE, _PACKET = 0x0A0D0D0A, 1, 6
+_SECTION, _INTERFACE, _STATISTICS, _PACKET = 0x0A0D0D0A, 1, 5, 6
 _BYTE_ORDER_MAGIC = 0x1A2B3C4D
 _COMMENT, _FLAGS = 1, 2
 _IF_NAME, _IF_DESCRIPTION, _IF_TSRESOL = 2, 3, 9
+_IF_DROPPED = 5
 _USER_APPLICATION = 4
 _INBOUND, _OUTBOUND = 1, 2
 _MILLISECONDS = 3  # 10^-3 s
@@ -81,6 +82,12 @@ def packet(frame: Frame) -> bytes:
     if frame.comment:
         listed.insert(0, (_COMMENT, _text(frame.comment)))
     return _block(_PACKET, head + _padded(pdu) + _options(*listed))
+
+
+def statistics(interface: int, t_ms: int, missed: int) -> bytes:
+    """Return an Interface Statistics Block. missed: how many frames are not here."""
+    head = struct.pack("<III", interface, t_ms >> 32, t_ms & 0xFFFFFFFF)
+    return _block(_STATISTICS, head + _options((_IF_DROPPED, struct.pack("<Q", missed))))
 
 
 def _tags(frame: Frame) -> bytes:

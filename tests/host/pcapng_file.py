@@ -58,6 +58,9 @@ def read(data):
         if kind == 1:
             assert struct.unpack_from("<HHI", body) == (252, 0, 0)
             interfaces.append(options(body[8:]))
+        elif kind == 5:
+            number, _, _ = struct.unpack_from("<III", body)
+            assert number < len(interfaces) and set(options(body[12:])) == {5}
         else:
             assert kind == 6
             number, high, low, size, original = struct.unpack_from("<IIIII", body)

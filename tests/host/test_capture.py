@@ -11,6 +11,8 @@ import stat
 import aiohttp
 import pytest
 from aiohttp import web
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from msgin5g import coap, l3
 from msgin5g.exchange import Endpoint
@@ -20,7 +22,8 @@ from msgin5g_host.capture_file import MAX_CAPTURE_BYTES, CaptureFile
 from msgin5g_host.capture_http import CaptureStreams
 from msgin5g_host.log import EventLog
 from msgin5g_host.udp import UdpSocket, open_socket
-from tests.host.pcapng_file import read
+from msgin5g_tools.capture_reader import CaptureReader
+from tests.host.pcapng_file import blocks, read
 
 NOW = 1_800_000_000_000
 PEER = ("127.0.0.1", 4000)
@@ -158,6 +161,25 @@ def test_an_l3_message_is_told_in_words(frame, words):
     ip.tap(frame, PEER, True, NOW)
     assert words in follower.comments[0]
     assert follower.packets[0]["data"] == frame
+
+
+@settings(max_examples=300)
+@given(
+    st.binary(max_size=80) | st.integers(0, 12).map(lambda kind: bytes((kind,)) * 70_000),
+    st.sampled_from(
+        [PEER, ("::1", 1, 0, 0), ("fe80::1%9", 65535), "serial:///dev/\udcff", "x" * 99]
+    ),
+    st.booleans(),
+)
+def test_nothing_that_passes_makes_a_tap_raise_or_is_lost(frame, peer, is_out):
+    capture, ip, serial = made()
+    follower = Follower()
+    capture.follow(follower)
+    for link in (ip, serial):
+        link.tap(frame, peer, is_out, NOW)
+    first, second = follower.packets
+    assert len(first["data"]) == len(second["data"]) == len(frame)
+    assert len(list(CaptureReader().feed(follower.data))) == 2
 
 
 def test_only_so_many_may_follow():
@@ -312,7 +334,9 @@ async def served(job, check=lambda request: None):
         await runner.cleanup()
 
 
-def test_a_stream_has_what_passes_and_ends_with_its_client():
+def test_a_stream_has_what_passes_and_ends_with_its_client(monkeypatch):
+    monkeypatch.setattr(capture_http, "BEAT_S", 0.02)
+
     async def job(session, capture, ip, streams):
         async with session.get("/view/capture") as answer:
             assert answer.status == 200 and answer.content_type == "application/x-pcapng"
@@ -325,6 +349,19 @@ def test_a_stream_has_what_passes_and_ends_with_its_client():
         async with asyncio.timeout(20):
             while ip.tap is not None:
                 await asyncio.sleep(0.01)
+
+    asyncio.run(served(job))
+
+
+def test_a_stream_says_that_it_is_there_while_nothing_happens(monkeypatch):
+    monkeypatch.setattr(capture_http, "BEAT_S", 0.02)
+
+    async def job(session, capture, ip, streams):
+        async with session.get("/view/capture") as answer:
+            data = await answer.content.readexactly(len(capture.head()))
+            while [kind for kind, _ in blocks(data)].count(5) < 3:
+                data += await answer.content.readany()
+            assert read(data)[1] == []
 
     asyncio.run(served(job))
 

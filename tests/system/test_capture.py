@@ -5,6 +5,7 @@ import socket
 
 import pytest
 
+from msgin5g_tools.cli import main
 from msgin5g_tools.micropython import ue_environment
 from tests.media import BleMedium, SerialMedium
 from tests.processes import Stack, msgin5g
@@ -175,6 +176,20 @@ def test_the_way_to_the_server_is_in_the_capture_of_the_gateway(frames, run):
     server = [one for one in decoded(run[0] / "server.pcapng") if "json" in one]
     ours = {one["exported_pdu"]["exported_pdu.exported_pdu"] for one in found}
     assert {one["exported_pdu"]["exported_pdu.exported_pdu"] for one in server} <= ours
+
+
+def test_msgin5g_trace_reads_the_file_as_wireshark_does(frames, run, capsys):
+    assert main(["trace", "-r", str(run[0] / "gateway.pcapng"), "--json"]) == 0
+    read = [json.loads(one) for one in capsys.readouterr().out.splitlines()]
+    assert [one["link"] for one in read] == [
+        values(one["frame"], "frame.interface_name")[0] for one in frames
+    ]
+    tokens = [one["token"] for one in read if "token" in one]
+    assert tokens == [
+        one["coap"]["coap.token"].replace(":", "")
+        for one in frames
+        if "coap.token" in one.get("coap", {})
+    ]
 
 
 def test_every_link_is_an_interface_by_its_url(frames, run):

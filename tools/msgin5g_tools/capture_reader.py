@@ -40,31 +40,44 @@ class Frame(NamedTuple):
     data: bytes
 
 
-class CaptureReader:
-    """Give bytes to `feed` as they come; it returns the frames that are whole."""
+class Blocks:
+    """Give bytes to `feed` as they come; it returns the blocks that are whole."""
 
     def __init__(self) -> None:
         self._buffer = b""
-        self._interfaces: list[tuple[str, str]] = []
 
-    def feed(self, data: bytes) -> Iterator[Frame]:
+    def feed(self, data: bytes) -> Iterator[bytes]:
         """Take bytes. Raises ReadError."""
         self._buffer += data
         at = 0
         try:
             while len(self._buffer) - at >= 12:
-                kind, length = struct.unpack_from("<II", self._buffer, at)
+                (length,) = struct.unpack_from("<I", self._buffer, at + 4)
                 if length % 4 or not 12 <= length <= MAX_BLOCK_BYTES:
                     raise ReadError("this is not a capture of MSGin5G links")
                 if len(self._buffer) - at < length:
                     break
-                body = self._buffer[at + 8 : at + length - 4]
                 at += length
-                yield from self._block(kind, body)
-        except (struct.error, IndexError, ValueError) as problem:
-            raise ReadError(f"the capture is damaged: {problem}") from None
+                yield self._buffer[at - length : at]
         finally:
             self._buffer = self._buffer[at:]
+
+
+class CaptureReader:
+    """Give bytes to `feed` as they come; it returns the frames that are whole."""
+
+    def __init__(self) -> None:
+        self._blocks = Blocks()
+        self._interfaces: list[tuple[str, str]] = []
+
+    def feed(self, data: bytes) -> Iterator[Frame]:
+        """Take bytes. Raises ReadError."""
+        for block in self._blocks.feed(data):
+            try:
+                (kind,) = struct.unpack_from("<I", block)
+                yield from self._block(kind, block[8:-4])
+            except (struct.error, IndexError, ValueError) as problem:
+                raise ReadError(f"the capture is damaged: {problem}") from None
 
     def _block(self, kind: int, body: bytes) -> Iterator[Frame]:
         if kind == _SECTION:

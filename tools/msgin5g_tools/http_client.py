@@ -22,7 +22,8 @@ _MAX_ANSWER_BYTES = 64 << 20
 _MAX_LINE_BYTES = 1 << 20
 _MAX_PROBLEM_BYTES = 4096
 _MAX_SENTENCE = 300
-# A stream has a comment every 15 s.
+_PIECE_BYTES = 1 << 16
+# A stream has something every 15 s, if only to say that it is there.
 _STREAM_SILENCE_S = 60.0
 
 
@@ -114,6 +115,21 @@ class HttpClient:
     def events(self, path: str) -> Iterator[tuple[str, Any]]:
         """Open a stream; returns its (event, data) until the server ends it. Raises HttpError."""
         return self._read_events(path, self._open(path, None, _STREAM_SILENCE_S))
+
+    def pieces(self, path: str) -> Iterator[bytes]:
+        """Open a stream; returns its bytes as they come, until its end. Raises HttpError."""
+        return self._read_pieces(self._open(path, None, _STREAM_SILENCE_S))
+
+    def _read_pieces(self, answer: Any) -> Iterator[bytes]:
+        with answer:
+            while True:
+                try:
+                    piece: bytes = answer.read1(_PIECE_BYTES)
+                except (OSError, http.client.HTTPException) as problem:
+                    raise self._silent(problem) from None
+                if not piece:
+                    return
+                yield piece
 
     def _read_events(self, path: str, answer: Any) -> Iterator[tuple[str, Any]]:
         with answer:

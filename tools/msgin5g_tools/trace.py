@@ -1,50 +1,34 @@
 """`msgin5g trace`: what crosses the links of a gateway or server, for Wireshark or a person."""
 
 import argparse
-import asyncio
 import contextlib
 import json
-import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import BinaryIO
 
-import aiohttp
+from msgin5g_tools.capture_reader import Blocks, CaptureReader, ReadError, fields, line
+from msgin5g_tools.http_client import HttpError, add_http_arguments, connect
 
-from msgin5g_host.config import parse_address
-from msgin5g_tools.capture_reader import CaptureReader, ReadError, fields, line
-
-_TOKEN_VARIABLE = "MSGIN5G_HTTP_TOKEN"
 _PATH = "/view/capture"
-_CONNECT_S = 5.0
 _PIECE_BYTES = 1 << 16
-_MAX_DETAIL = 300
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGALRM)
 
-
-class TraceError(Exception):
-    """There is nothing to trace; the text says why and what to do."""
+Write = Callable[[bytes], None]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of `msgin5g trace`."""
     parser.description = (
         "Capture what crosses any link of a running gateway or server, BLE and serial included, "
-        "as pcapng: msgin5g trace | wireshark -k -i -. On a terminal it is decoded instead. "
-        f"Where a bearer token is wanted, it comes from {_TOKEN_VARIABLE} in the environment."
+        "as pcapng: msgin5g trace | wireshark -k -i -. On a terminal it is decoded instead."
     )
-    parser.add_argument(
-        "--http",
-        default="127.0.0.1:8080",
-        metavar="ADDR",
-        help="HTTP address of the gateway or server, host:port or a URL (default %(default)s)",
-    )
+    add_http_arguments(parser, " or gateway")
+    parser.add_argument("--timeout-s", type=float, default=5.0, metavar="S", help="default 5")
     parser.add_argument("-r", "--read", metavar="FILE", help="read a capture from a file instead")
     parser.add_argument(
-        "-o",
-        "--output",
-        metavar="FILE",
-        help="write the capture there (- for standard output)",
+        "-o", "--output", metavar="FILE", help="write the capture there (- for standard output)"
     )
     parser.add_argument(
         "--for", dest="seconds", type=float, metavar="S", help="end after S seconds"
@@ -61,7 +45,7 @@ def run(args: argparse.Namespace) -> int:
             raise ValueError(f"--for: a number above 0 is wanted, not {args.seconds:g}")
         if args.output and (args.text or args.json):
             raise ValueError("-o writes the capture, --text and --json print it: choose one")
-        url = _url(args.http)
+        client = connect(args)
     except ValueError as problem:
         print(f"msgin5g trace: {problem}", file=sys.stderr)
         return 2
@@ -70,26 +54,25 @@ def run(args: argparse.Namespace) -> int:
             write = _writer(args, stack)
             if args.read:
                 with open(args.read, "rb") as file:
-                    while piece := file.read(_PIECE_BYTES):
+                    for piece in iter(lambda: file.read(_PIECE_BYTES), b""):
                         write(piece)
             else:
-                asyncio.run(_follow(url, args.seconds, write))
+                _follow(lambda: client.pieces(_PATH), args.seconds, write)
     except BrokenPipeError:
         # Whoever reads has enough; the command ends quietly.
         raise
-    except (TraceError, ReadError, OSError) as problem:
+    except (HttpError, ReadError, OSError) as problem:
         print(f"msgin5g trace: {problem}", file=sys.stderr)
         return 1
     return 0
 
 
-def _writer(args: argparse.Namespace, stack: contextlib.ExitStack) -> Callable[[bytes], None]:
+def _writer(args: argparse.Namespace, stack: contextlib.ExitStack) -> Write:
     """Return what takes the pieces of the capture."""
     if args.output not in (None, "-"):
-        return _through(stack.enter_context(open(args.output, "wb")))
-    shown = args.text or args.json or args.output is None and sys.stdout.isatty()
-    if not shown:
-        return _through(sys.stdout.buffer)
+        return _whole_blocks(stack.enter_context(open(args.output, "wb")))
+    if not (args.text or args.json or args.output is None and sys.stdout.isatty()):
+        return _whole_blocks(sys.stdout.buffer)
     reader = CaptureReader()
 
     def show(piece: bytes) -> None:
@@ -99,53 +82,66 @@ def _writer(args: argparse.Namespace, stack: contextlib.ExitStack) -> Callable[[
     return show
 
 
-def _through(file: BinaryIO) -> Callable[[bytes], None]:
+def _whole_blocks(file: BinaryIO) -> Write:
+    """Write no block in part, so that what was written so far can always be read."""
+    blocks = Blocks()
+
     def write(piece: bytes) -> None:
-        file.write(piece)
+        for block in blocks.feed(piece):
+            file.write(block)
         file.flush()
 
     return write
 
 
-async def _follow(url: str, seconds: float | None, write: Callable[[bytes], None]) -> None:
-    work = asyncio.ensure_future(_copy(url, write))
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, work.cancel)
-    await asyncio.wait((work,), timeout=seconds)
-    work.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await work
+class _Ended(Exception):
+    """A signal has come while nothing was being written."""
 
 
-async def _copy(url: str, write: Callable[[bytes], None]) -> None:
-    token = os.environ.get(_TOKEN_VARIABLE)
-    headers = {"Authorization": f"Bearer {token}"} if token else {}
-    timeout = aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_S)
+class _Stop:
+    """Makes signals end the wait for data, but nothing that is being written."""
+
+    def __init__(self) -> None:
+        self._has_come = self._waits = False
+
+    def on_signal(self, *_: object) -> None:
+        self._has_come = True
+        if self._waits:
+            raise _Ended
+
+    def waiting_for(self, work: Callable[[], bytes | None]) -> bytes | None:
+        """Return what work() returns. Raises _Ended if a signal comes, or came before."""
+        self._waits = True
+        try:
+            if self._has_come:
+                raise _Ended
+            return work()
+        finally:
+            self._waits = False
+
+
+def _follow(
+    open_stream: Callable[[], Iterator[bytes]], seconds: float | None, write: Write
+) -> None:
+    """Write what comes until it ends, a signal comes, or so many seconds are over."""
+    stop = _Stop()
+    before = {number: signal.signal(number, stop.on_signal) for number in _SIGNALS}
+    signal.setitimer(signal.ITIMER_REAL, seconds or 0)
+    stream: Iterator[bytes] = iter(())
+
+    def begin() -> bytes:
+        nonlocal stream
+        stream = open_stream()
+        return b""
+
     try:
-        async with (
-            aiohttp.ClientSession(timeout=timeout) as session,
-            session.get(url, headers=headers) as answer,
-        ):
-            if answer.status != 200:
-                detail = " ".join((await answer.text())[:_MAX_DETAIL].split())
-                hint = f"; put it into {_TOKEN_VARIABLE}" if answer.status == 401 else ""
-                raise TraceError(f"{url} answers {answer.status}: {detail}{hint}")
-            async for piece in answer.content.iter_any():
-                write(piece)
-    except (aiohttp.ClientError, TimeoutError) as problem:
-        raise TraceError(
-            f"no capture from {url} ({problem}); is the server or gateway running? Give the "
-            "address that it prints as http= with --http"
-        ) from None
-
-
-def _url(where: str) -> str:
-    """Return the URL of the capture at host:port or http(s)://host:port. Raises ValueError."""
-    scheme, separator, place = where.rpartition("://")
-    if separator and scheme not in ("http", "https"):
-        raise ValueError(f"--http: http:// or https:// is wanted, not {scheme}://")
-    try:
-        parse_address(place.rstrip("/"))
-    except ValueError as problem:
-        raise ValueError(f"--http: {problem}") from None
-    return f"{scheme or 'http'}://{place.rstrip('/')}{_PATH}"
+        piece = stop.waiting_for(begin)
+        while piece is not None:
+            write(piece)
+            piece = stop.waiting_for(lambda: next(stream, None))
+    except _Ended:
+        return
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        for number, handler in before.items():
+            signal.signal(number, handler)
