@@ -98,7 +98,7 @@ def wait_for(condition):
 
 def run(name):
     """Run a document. Raises Failed."""
-    last = None
+    process = last = None
     with tempfile.TemporaryDirectory(prefix="msgin5g-document-") as folder:
         place = Place(folder)
         try:
@@ -115,7 +115,7 @@ def run(name):
                     process, last = place.start(block.text)
                     stayed(process, last, text, where)
                 elif done == PRINTS:
-                    printed(block.text, last, where)
+                    printed(process, last, block.text, where)
                 elif block.kind and (file := re.search(r"`([\w.-]+)`:$", block.before)):
                     place.write(file[1], block.text)
         finally:
@@ -124,23 +124,25 @@ def run(name):
 
 def stayed(process, log, pattern, where):
     """Wait until a process that stays has written what it should. Raises Failed."""
-
-    def has_it():
-        return re.search(pattern, log.read_text()) or process.poll() is not None
-
-    if not wait_for(has_it) or not re.search(pattern, log.read_text()):
+    if not came(process, log, lambda text: re.search(pattern, text)):
         raise Failed(f"{where}: {pattern!r} did not come\n{log.read_text()}")
 
 
-def printed(text, log, where):
+def printed(process, log, text, where):
     """Wait until each line came, in this order; columns may be wider or not. Raises Failed."""
     wanted = [
         ".*".join(re.escape(piece) for piece in squeezed(line).split("…"))
         for line in text.strip().splitlines()
     ]
     pattern = re.compile("^" + r"$(?s:.*?)^".join(wanted) + "$", re.M)
-    if not wait_for(lambda: pattern.search(squeezed(log.read_text()))):
+    if not came(process, log, lambda found: pattern.search(squeezed(found))):
         raise Failed(f"{where}: this did not come:\n{text}\nbut:\n{log.read_text()}")
+
+
+def came(process, log, is_there):
+    """Tell whether something came into a log, before its process ended or was silent too long."""
+    wait_for(lambda: is_there(log.read_text()) or process.poll() is not None)
+    return is_there(log.read_text())
 
 
 def squeezed(text):
@@ -148,6 +150,8 @@ def squeezed(text):
 
 
 if __name__ == "__main__":
+    # Whoever gives up on this leaves nothing behind.
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit("ended from outside"))
     try:
         run(sys.argv[1])
     except Failed as problem:

@@ -53,14 +53,18 @@ def test_a_document_that_is_right(tmp_path):
         ("<!-- not run: it would end the world -->\n", "", "exit 1"),
         ("port …", "port 4712", "this did not come"),
         ("one\nport …\nlast line\n```", "last line\none\n```", "this did not come"),
-        ("stays: started", "stays: ready", "line 8: 'ready' did not come"),
         ("echo started; sleep 60", "true", "'started' did not come"),
         ("`note.txt`", "`docs/note.txt`", "exit 1"),
         ("`note.txt`", "`README.md`", "README.md is not a file of its own"),
     ],
 )
-def test_what_is_wrong_is_told(tmp_path, monkeypatch, right, wrong, told):
-    monkeypatch.setattr(run_document, "LIMIT_S", 1.0)
+def test_what_is_wrong_is_told(tmp_path, right, wrong, told):
     assert right in GOOD
     with pytest.raises(Failed, match=told):
         run(document(tmp_path, GOOD.replace(right, wrong)))
+
+
+def test_what_stays_and_says_nothing_is_told(tmp_path, monkeypatch):
+    monkeypatch.setattr(run_document, "LIMIT_S", 1.0)
+    with pytest.raises(Failed, match="line 8: 'ready' did not come"):
+        run(document(tmp_path, GOOD.replace("stays: started", "stays: ready")))
