@@ -10,15 +10,16 @@ import pytest
 
 from msgin5g_gateway.shell import Gateway
 from msgin5g_gateway.store import Store
-from msgin5g_gateway.view import GatewayHttp
+from msgin5g_gateway.view import GatewayHttp, check_access, reporter
 from msgin5g_host.clock import Clock, iso
 from msgin5g_host.journal import Journal, summary, whole
 from msgin5g_host.log import MAX_STEPS_PER_S, EventLog
 from msgin5g_host.reporting import MAX_REPORTS, Reporter
+from tests.certificates import make_certificate
 from tests.gateway.bench import Bench, imdn, make_id, msg
 from tests.gateway.test_app_messages import ADDRESSES, FAR, FORMS, ID_TEXT, TABLE, UE, Sender
 from tests.processes import msgin5g
-from tests.server.http_world import Listener, eventually
+from tests.server.http_world import Listener, Site, eventually
 from tests.world import GATEWAY, gateway_settings, ue_id
 
 TOKEN = "0123456789abcdef-gateway"
@@ -255,6 +256,34 @@ def test_entries_are_reported_once_in_order_with_the_token():
             assert (body["at"], body["role"]) == (GATEWAY, "gateway")
             assert headers["Authorization"] == f"Bearer {TOKEN}"
             assert not journal._followers
+
+    asyncio.run(job())
+
+
+def test_entries_travel_over_tls_with_the_token_of_this_gateway(tmp_path):
+    async def job():
+        cert, key = make_certificate(tmp_path)
+        row = {"ue_service_id": GATEWAY, "gateway": None, "report_token": TOKEN}
+        http = {"http.tls_cert": str(cert), "http.tls_key": str(key), "http.token": "o" * 16}
+        async with Site(tmp_path / "server", rows={"ue": [row]}, http=http) as site:
+            journal = Journal()
+            settings = gateway_settings(str(tmp_path / "gateway"))
+            given = {"view.report_to": site.url, "view.report_token": TOKEN, "http.ca": str(cert)}
+            settings.values.update(given)
+            check_access(settings)
+            made = reporter(settings, journal)
+            made.start()
+            journal.add(entry(7), 0)
+            await eventually(lambda: site.journal.entries(1))
+            await made.close()
+            found = site.journal.entries(1)[0]
+            assert (found["at"], found["number"], made.dropped) == (GATEWAY, 7, 0)
+            # Whoever does not know the certificate tells nothing.
+            settings.values["http.ca"] = ""
+            stranger = reporter(settings, journal)
+            stranger.start()
+            await stranger.close()
+            assert site.journal.last == 1
 
     asyncio.run(job())
 
