@@ -123,19 +123,19 @@ class _Stop:
 def _follow(
     open_stream: Callable[[], Iterator[bytes]], seconds: float | None, write: Write
 ) -> None:
-    """Write what comes until it ends, a signal comes, or so many seconds are over."""
+    """Write what comes until it ends, a signal comes, or so many seconds of it are over."""
     stop = _Stop()
     before = {number: signal.signal(number, stop.on_signal) for number in _SIGNALS}
-    signal.setitimer(signal.ITIMER_REAL, seconds or 0)
     stream: Iterator[bytes] = iter(())
 
-    def begin() -> bytes:
+    def begin() -> bytes | None:
         nonlocal stream
         stream = open_stream()
-        return b""
+        return next(stream, None)
 
     try:
         piece = stop.waiting_for(begin)
+        signal.setitimer(signal.ITIMER_REAL, seconds or 0)
         while piece is not None:
             write(piece)
             piece = stop.waiting_for(lambda: next(stream, None))
