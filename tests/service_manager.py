@@ -1,8 +1,8 @@
 """What a service manager is to a daemon: a datagram socket that it tells of its life."""
 
+import contextlib
 import os
 import socket
-from contextlib import contextmanager
 
 WAIT_S = 20.0
 
@@ -35,11 +35,19 @@ class Manager:
             assert len(found) < 1000, found[-3:]
         return found
 
+    def drain(self):
+        """Forget what was told so far, so that there is room for more."""
+        self._socket.setblocking(False)
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                self._socket.recv(4096)
+        self._socket.settimeout(WAIT_S)
+
     def close(self):
         self._socket.close()
 
 
-@contextmanager
+@contextlib.contextmanager
 def managing(address):
     manager = Manager(str(address))
     try:

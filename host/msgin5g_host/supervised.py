@@ -9,6 +9,7 @@ import os
 import socket
 from collections.abc import Callable, Iterator
 
+_PATIENCE_S = 1.0
 _BEATS = 3  # in the time after which systemd restarts a silent daemon (WatchdogSec)
 
 
@@ -22,8 +23,8 @@ def notify(**fields: str | int) -> None:
         contextlib.suppress(OSError),
         socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sock,
     ):
-        # A full queue must not hold up the loop that the beat is about.
-        sock.setblocking(False)
+        # A full queue must not hold up the loop that the beat is about; the rest comes once.
+        sock.settimeout(0 if "WATCHDOG" in fields else _PATIENCE_S)
         sock.sendto("\n".join(lines).encode(), address.replace("@", "\0", 1))
 
 
