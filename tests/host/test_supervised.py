@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 
 import pytest
 
@@ -80,6 +81,16 @@ def test_a_manager_that_does_not_read_holds_up_nobody(manager, monkeypatch):
     for _ in range(2000):
         notify(WATCHDOG=1, STATUS="x" * 500)
     assert manager.take()["WATCHDOG"] == "1"
+
+
+def test_readiness_waits_for_room_in_the_queue(manager, monkeypatch):
+    monkeypatch.setenv("NOTIFY_SOCKET", manager.address)
+    for _ in range(2000):
+        notify(WATCHDOG=1)
+    ready = threading.Thread(target=notify, kwargs={"READY": 1})
+    ready.start()
+    assert manager.until(READY="1")[-1] == {"READY": "1"}
+    ready.join()
 
 
 def test_a_server_tells_its_life(manager, tmp_path):

@@ -103,7 +103,7 @@ def sqlite(data: Path, name: str = "SQLite", bad: str = MISSING, key: str = "--d
     if mode != "wal":
         do = f"choose a local disk with {key}; network file systems do not do"
         return Finding(name, bad, f"{folder}: no write-ahead log", do)
-    return Finding(name, OK, f"{sqlite3.sqlite_version}, write-ahead log in {folder}")
+    return Finding(name, OK, f"SQLite {sqlite3.sqlite_version} can write to {folder}")
 
 
 def _port(name: str, kind: socket.SocketKind, port: int, do: str) -> Finding:

@@ -71,15 +71,15 @@ def ping_coap(host: str, port: int) -> str:
     return why
 
 
-def ping_http(scheme: str, host: str, port: int) -> bool:
-    """Tell whether an MSGin5G Server answers there."""
-    answer = _health(scheme, host, port)
-    return answer is not None and answer.status == 200
+def ping_http(scheme: str, host: str, port: int, path: str) -> bool:
+    """Tell whether one of ours answers there: well, or with the wish for a token."""
+    answer = _get(scheme, host, port, path)
+    return answer is not None and answer.status in (200, 401)
 
 
 def clock_offset_s(scheme: str, host: str, port: int) -> float | None:
     """Return how much the clock of a server is ahead of ours, None if it does not say."""
-    answer = _health(scheme, host, port)
+    answer = _get(scheme, host, port, "/health")
     told = answer.headers["Date"] if answer is not None else None
     try:
         return parsedate_to_datetime(told).timestamp() - time.time() if told else None
@@ -87,7 +87,7 @@ def clock_offset_s(scheme: str, host: str, port: int) -> float | None:
         return None
 
 
-def _health(scheme: str, host: str, port: int) -> http.client.HTTPResponse | None:
+def _get(scheme: str, host: str, port: int, path: str) -> http.client.HTTPResponse | None:
     host = _WILD.get(host, host)
     if scheme == "https":
         # Who answers is asked here, not whether it can be trusted; nothing secret is sent.
@@ -100,7 +100,7 @@ def _health(scheme: str, host: str, port: int) -> http.client.HTTPResponse | Non
     else:
         connection = http.client.HTTPConnection(host, port, timeout=_HTTP_S)
     try:
-        connection.request("GET", "/health")
+        connection.request("GET", path)
         answer = connection.getresponse()
         answer.read(4096)
         return answer

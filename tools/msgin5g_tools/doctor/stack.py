@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from msgin5g_host.config import ConfigError, parse_address, parse_link
 from msgin5g_tools.config.fit import ERROR, misfits
@@ -61,23 +62,34 @@ def _server(file: Loaded) -> Iterator[Finding]:
     yield _folder("server's data", settings["server.data"], file.path)
     host, port = parse_address(settings["server.bind"])
     yield _udp("server, CoAP", host, port, f"bind in {file.path}")
-    if not settings["server.http"]:
+    yield from _http("server, HTTP", file, settings["server.http"], "/health")
+
+
+def _http(what: str, file: Loaded, where: str, path: str) -> Iterator[Finding]:
+    if not where:
         return
-    host, port = parse_address(settings["server.http"])
-    scheme = "https" if settings["http.tls_cert"] else "http"
-    what = "server, HTTP"
+    host, port = parse_address(where)
+    scheme = "https" if file.values["http.tls_cert"] else "http"
     taken = tcp_taken(host, port)
     if not taken:
-        yield Finding(what, OK, f"port {port} is free: the server does not run yet")
-    elif ping_http(scheme, host, port):
-        yield Finding(what, OK, f"a server answers on port {port}")
-        yield from _server_clock(scheme, host, port)
+        yield Finding(what, OK, f"port {port} is free: it does not run yet")
+    elif ping_http(scheme, host, port, path):
+        yield Finding(what, OK, f"port {port} answers: it runs")
     else:
         yield Finding(what, FAULT, f"{host}:{port}: {taken}", _change(f"http in {file.path}"))
 
 
-def _server_clock(scheme: str, host: str, port: int) -> Iterator[Finding]:
-    offset_s = clock_offset_s(scheme, host, port)
+def _reports(url: str, path: str) -> Iterator[Finding]:
+    """The server's page, to which a gateway reports; it also tells the time there."""
+    what = "gateway's reports"
+    to = urlsplit(url)
+    place = (to.scheme, to.hostname or "", to.port or {"http": 80, "https": 443}[to.scheme])
+    if not ping_http(*place, "/health"):
+        do = f"start the server, or set report_to in {path}"
+        yield Finding(what, NOTE, f"no server answers at {url}", do)
+        return
+    yield Finding(what, OK, f"{url} answers")
+    offset_s = clock_offset_s(*place)
     if offset_s is not None and abs(offset_s) > _MOST_OFFSET_S:
         yield Finding(
             "server's clock",
@@ -96,6 +108,9 @@ def _gateway(file: Loaded, servers: Sequence[Loaded]) -> Iterator[Finding]:
         if scheme == "udp":
             yield _udp("gateway, CoAP", host, port, f"links in {file.path}")
     yield from _links(links)
+    yield from _http("gateway, HTTP", file, settings["gateway.http"], "/view/about")
+    if settings["view.report_to"]:
+        yield from _reports(settings["view.report_to"], file.path)
     yield _reach_server(settings["gateway.server"], file.path, servers)
 
 
