@@ -94,7 +94,7 @@ async def _serve(settings: Settings, as_json: bool, stop: asyncio.Event) -> None
         if journal is not None:
             reports = reporter(settings, journal)
             if where:
-                http = GatewayHttp(gateway, store, settings, journal, clock)
+                http = GatewayHttp(gateway, store, settings, journal, clock, reports)
                 await http.start(*parse_address(where))
         if reports is not None:
             reports.start()

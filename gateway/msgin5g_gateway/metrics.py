@@ -13,6 +13,7 @@ from msgin5g_host.metrics import (
     of_fills,
     of_traffic,
 )
+from msgin5g_host.reporting import Reporter
 
 _SERVER = "MSGin5G-1"
 # Counters of the core that say what became of a registration, and those that say why not.
@@ -29,8 +30,11 @@ _MESSAGES = (
 )
 
 
-def sources(gateway: Gateway, journal: Journal) -> list[Source]:
-    """Return what is asked at each scrape; a core may have taken the place of another by then."""
+def sources(gateway: Gateway, journal: Journal, reports: Reporter | None = None) -> list[Source]:
+    """Return what is asked at each scrape; a core may have taken the place of another by then.
+
+    reports: what tells the server's page, if something does.
+    """
 
     def registrations() -> Iterator[Sample]:
         store = gateway.core.store
@@ -65,8 +69,11 @@ def sources(gateway: Gateway, journal: Journal) -> list[Source]:
         yield from of_counters(others, _REGISTRATIONS, _REFUSALS)
 
     def tables() -> Iterator[Sample]:
-        for part in (gateway.core, journal, gateway.capture):
-            yield from of_fills(part.fills())
+        for part in (gateway.core, journal, gateway.capture, reports):
+            if part is not None:
+                yield from of_fills(part.fills())
+        if reports is not None:
+            yield Sample("msgin5g_events_total", reports.dropped, ("reports_dropped", ""))
 
     def wire() -> Iterator[Sample]:
         yield from of_endpoint(gateway.north.endpoint, _SERVER, gateway.north.send_errors)

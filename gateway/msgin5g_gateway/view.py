@@ -149,7 +149,13 @@ class GatewayHttp:
     """Serve the gateway's own page; `address` is the bound (host, port). Raises OSError."""
 
     def __init__(
-        self, gateway: Gateway, store: Store, settings: Settings, journal: Journal, clock: Clock
+        self,
+        gateway: Gateway,
+        store: Store,
+        settings: Settings,
+        journal: Journal,
+        clock: Clock,
+        reports: Reporter | None = None,
     ) -> None:
         token = settings["http.token"]
         viewed, rates = GatewayView(gateway, store, settings, journal), Rates()
@@ -161,7 +167,7 @@ class GatewayHttp:
         self._view.add_routes(self.app)
         self._streams = CaptureStreams(gateway.capture, self._view.check)
         self._streams.add_routes(self.app)
-        Metrics(GATEWAY, sources(gateway, journal), need).add_routes(self.app)
+        Metrics(GATEWAY, sources(gateway, journal, reports), need).add_routes(self.app)
         self._runner = web.AppRunner(self.app, access_log=None, shutdown_timeout=1.0)
         self.address: tuple[str, int] = ("", 0)
 

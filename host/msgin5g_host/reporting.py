@@ -4,12 +4,14 @@ import asyncio
 import contextlib
 import ssl
 from collections import deque
+from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
 import aiohttp
 
 from msgin5g_host.clock import iso
+from msgin5g_host.fill import Fill
 from msgin5g_host.journal import Entry, Follower, Journal
 
 MAX_REPORTS = 2_000
@@ -44,6 +46,10 @@ class Reporter:
         self._waiting: deque[Entry] = deque()
         self._follower: Follower | None = None
         self._task: asyncio.Task[None] | None = None
+
+    def fills(self) -> Iterator[Fill]:
+        """Tell how full it is."""
+        yield Fill("view_reports", len(self._waiting), MAX_REPORTS)
 
     def start(self) -> None:
         """Begin."""
