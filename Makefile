@@ -5,7 +5,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo flash test test-mpy lint type conformance bench box bench-box docs vendor clean
+.PHONY: help setup demo flash test test-mpy lint type conformance bench box bench-box docs vendor screenshots clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "make %-12s %s\n", $$1, $$2}'
@@ -55,6 +55,10 @@ bench-box: setup  ## the bench on a Pico in a box: scenarios, and what they may 
 
 vendor:  ## put the browser libraries of the live page into it anew, as tools/page/package-lock.json names them
 	@tools/page/install.sh host/msgin5g_host/page/vendor
+
+screenshots: setup  ## take the pictures of docs/pictures from the page of the running demo
+	@tools/test_packages.sh
+	@$(BIN)/python -m tests.page.screenshots $(ARGS)
 
 docs: setup  ## write the pages of docs/reference anew from the code
 	@$(BIN)/python -m msgin5g_tools.reference

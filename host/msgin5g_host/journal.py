@@ -35,6 +35,8 @@ _WEIGHT = {UNDER_WAY: 0, DEFERRED: 1, DELIVERED: 3, REPORTED: 4}
 _END_WEIGHT = 2
 _MESSAGES = ("MSG", "IMDN", "MSGRESP", "SEGREC", "SEGCONFIR")
 _KINDS = (*_MESSAGES, "GWREG", "REG", "DEREG", "BREG", "GET")
+# What a list of traces may be asked for: messages with their reports, or all others.
+MESSAGES, REQUESTS = "messages", "requests"
 _LEFT = ("deregistered", "expired", "signed-off", "device-ended")
 _CAME = ("registered", "refreshed", "signed-up", "device-registered")
 
@@ -167,9 +169,16 @@ class Journal:
         """Return a trace, or None."""
         return self._traces.get(id)
 
-    def traces(self, ue: str = "") -> Iterator[Trace]:
-        """Iterate over the traces, newest first; ue: only those that it has to do with."""
-        return (trace for trace in reversed(self._traces.values()) if not ue or trace.names(ue))
+    def traces(self, ue: str = "", kind: str = "") -> Iterator[Trace]:
+        """Iterate over the traces, newest first; ue: only those that it has to do with.
+
+        kind: MESSAGES or REQUESTS, only these.
+        """
+        for trace in reversed(self._traces.values()):
+            if kind and (trace.kind in _MESSAGES) != (kind == MESSAGES):
+                continue
+            if not ue or trace.names(ue):
+                yield trace
 
     def seen(self, ue: str) -> Seen | None:
         """Return what is known of a UE, or None."""
@@ -255,7 +264,7 @@ class Journal:
 
     def _describe(self, trace: Trace, entry: Entry) -> None:
         what = entry.get("what")
-        if "traces" in entry and what not in _MESSAGES:
+        if "traces" in entry and what in _KINDS and what not in _MESSAGES:
             # The server may have told of those inside before the gateway told what it was.
             trace.kind, trace.origin = _text(what), _text(entry.get("ue"))
         if what in _KINDS and trace.kind in ("", *_MESSAGES[1:]):

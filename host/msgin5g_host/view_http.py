@@ -13,7 +13,7 @@ from aiohttp import web
 
 from msgin5g_host.clock import Clock, iso
 from msgin5g_host.http_access import as_failures, failure, is_loopback
-from msgin5g_host.journal import Journal, summary, whole
+from msgin5g_host.journal import MESSAGES, REQUESTS, Journal, summary, whole
 from msgin5g_host.page_http import add_page
 from msgin5g_host.rates import STEP_S, Rates, Sample
 from msgin5g_host.ue_list import STATES, Residents, UeList, Wanted
@@ -152,10 +152,13 @@ class View:
         return _json({"ues": rows, "count": len(rows), "total": total, "counts": counts})
 
     async def _traces(self, request: web.Request) -> web.Response:
-        query = _query(request, "ue", "offset", "limit")
+        query = _query(request, "ue", "kind", "offset", "limit")
+        kind = query.get("kind", "")
+        if kind not in ("", MESSAGES, REQUESTS):
+            raise failure(400, f"kind is {MESSAGES} or {REQUESTS}, not {kind!r}")
         offset = _number(query, "offset", 0, _MAX_NUMBER)
         limit = _number(query, "limit", _DEFAULT_LIMIT, _MAX_LIMIT)
-        found = list(self._journal.traces(query.get("ue", "")))
+        found = list(self._journal.traces(query.get("ue", ""), kind))
         rows = [summary(one) for one in islice(found, offset, offset + limit)]
         return _json({"traces": rows, "count": len(rows), "total": len(found)})
 

@@ -180,6 +180,14 @@ def test_a_request_that_is_sent_again_and_again_keeps_few_joins():
     assert len(whole(diary.journal.trace("r-01"))) == 1 + MAX_JOINED
 
 
+def test_the_answer_to_an_aggregate_is_no_name_for_it():
+    diary = Diary()
+    inside = [str(uuid.UUID(int=2)), str(uuid.UUID(int=3))]
+    diary.message("tx", "2.04", trace=TRACE, traces=inside)
+    diary.message("rx", "IMDN", trace=TRACE, traces=inside, **{"from": UE2, "to": UE1})
+    assert diary.trace()["kind"] == "IMDN"
+
+
 def test_a_segment_set_is_known_by_its_message():
     diary = Diary()
     diary.message("rx", "MSG", trace=TRACE, set="s1", part="1/2", **{"from": UE1, "to": UE2})

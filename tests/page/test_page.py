@@ -2,6 +2,7 @@
 
 import pytest
 from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.support.select import Select
 
 from tests.page.world import ATTIC, GARDEN, GATEWAY, KITCHEN, PageWorld
 
@@ -47,7 +48,7 @@ def focused(browser):
 def test_ues_are_listed_with_state_gateway_link_and_last_message(page):
     page.until(lambda: "degrees" in row(page, GARDEN)["last"], "a message has come")
     for ue, link in ((GARDEN, "serial"), (KITCHEN, "udp")):
-        page.until(lambda: row(page, ue)["link"] == link, f"{ue} is on {link}")  # noqa: B023
+        page.until(lambda ue=ue, link=link: row(page, ue)["link"] == link, f"{ue} is on {link}")
     shown = rows(page)
     assert set(shown) == {ATTIC, GARDEN, GATEWAY, KITCHEN}
     assert shown[GARDEN]["id via"] == shown[KITCHEN]["id via"] == GATEWAY
@@ -55,7 +56,8 @@ def test_ues_are_listed_with_state_gateway_link_and_last_message(page):
     # The shape of each state is its own.
     drawn = "return [...document.querySelectorAll('#states path')].map(e => e.getAttribute('d'))"
     assert len(set(page.driver.execute_script(drawn))) == 4
-    assert page.texts("#states b") == ["4", "3", "1", "0", "0"]
+    counts = ["4", "3", "1", "0", "0"]
+    page.until(lambda: page.texts("#states b") == counts, "they are counted by state")
 
 
 def test_the_list_changes_by_itself(page):
@@ -72,7 +74,7 @@ def test_a_message_is_followed_hop_by_hop_and_back(page):
     page.until(lambda: "reported" in page.text(".traces"), "one is reported")
     reported = [one for one in page.all(".traces button") if "reported" in one.text]
     reported[-1].click()
-    lanes = ["ue:kitchen", "gw:1", "server", "gw:1", "ue:garden"]
+    lanes = ["kitchen", "gw:1", "server", "gw:1", "garden"]
     page.until(lambda: page.texts(".names b") == lanes, "its lanes are drawn")
     told = page.texts(".hop .unseen")
     path = [KITCHEN, GATEWAY, "server", GATEWAY, GARDEN]
@@ -101,7 +103,7 @@ def test_a_registration_is_followed_too(page):
     registration[-1].click()
     page.until(lambda: "BREG" in page.texts(".hop .what"), "the bulk that carried it is drawn too")
     assert page.text(".trace h3") == "REG"
-    assert page.texts(".names b") == ["ue:kitchen", "gw:1", "server"]
+    assert page.texts(".names b") == ["kitchen", "gw:1", "server"]
     told = page.texts(".hop .unseen")
     assert any(f"BREG from {GATEWAY} to server" in one for one in told), told
     assert any(f"2.01 from server to {GATEWAY}" in one for one in told), told
@@ -112,8 +114,11 @@ def test_a_registration_is_followed_too(page):
     [
         (lambda page: page.write("#q", "GARDEN"), {GARDEN}),
         (lambda page: page.click("#states label:nth-of-type(3)"), {ATTIC}),
-        (lambda page: page.find("#via").send_keys(GATEWAY), {ATTIC, GARDEN, KITCHEN}),
-        (lambda page: page.find("#link").send_keys("serial"), {GARDEN}),
+        (
+            lambda page: Select(page.find("#via")).select_by_visible_text(GATEWAY),
+            {ATTIC, GARDEN, KITCHEN},
+        ),
+        (lambda page: Select(page.find("#link")).select_by_visible_text("serial"), {GARDEN}),
     ],
     ids=["name", "state", "gateway", "link"],
 )
@@ -159,6 +164,18 @@ def test_all_of_it_works_by_keyboard(page):
     assert page.text(".messages h3") == KITCHEN
 
 
+def test_messages_and_registrations_are_listed_apart(page):
+    open_ue(page, KITCHEN)
+    for kind, wanted, other in (("requests", "REG", "MSG"), ("messages", "MSG", "REG")):
+        Select(page.find(".messages select")).select_by_value(kind)
+        page.until(
+            lambda wanted=wanted: wanted in page.texts(".traces .kind"), f"{kind} are listed"
+        )
+        page.until(
+            lambda other=other: other not in page.texts(".traces .kind"), f"only {kind} are"
+        )
+
+
 def test_a_message_is_sent_after_a_question_and_followed(page, world):
     open_ue(page, GARDEN)
     page.click("[data-act=send]")
@@ -171,7 +188,7 @@ def test_a_message_is_sent_after_a_question_and_followed(page, world):
     page.click("#toast button")
     page.until(lambda: page.text(".quote") == "water <b>now</b>", "it is followed")
     page.until(lambda: "reported" in page.text(".trace .badge"), "as it goes on")
-    assert page.texts(".names b")[-1] == "ue:garden"
+    assert page.texts(".names b")[-1] == "garden"
 
 
 def test_what_cannot_be_sent_is_said_in_the_dialog(page):

@@ -159,6 +159,10 @@ def test_a_message_has_a_trace_from_arrival_to_what_became_of_it(tmp_path):
         listed = await look(site, f"traces?ue={UE1}")
         assert listed["traces"][0] == {key: found[key] for key in listed["traces"][0]}
         assert listed["total"] == 2
+        for kind, kinds in (("messages", {"MSG"}), ("requests", {"REG"})):
+            apart = await look(site, f"traces?ue={UE1}&kind={kind}")
+            assert {one["kind"] for one in apart["traces"]} == kinds
+            assert apart["total"] == len(apart["traces"])
         registering = listed["traces"][1]
         assert (registering["kind"], registering["state"]) == ("REG", "registered")
         assert registering["trace"].startswith("r-")
@@ -283,7 +287,13 @@ def test_the_page_has_its_own_files_only(tmp_path, path):
     "path",
     [
         *("ues?limit=1001", "ues?limit=x", "ues?offset=-1", "ues?state=asleep", "ues?colour=red"),
-        *("traces?limit=a", "log?before=x", "events?after=x", "ues?q=" + "x" * 400),
+        *(
+            "traces?limit=a",
+            "traces?kind=x",
+            "log?before=x",
+            "events?after=x",
+            "ues?q=" + "x" * 400,
+        ),
     ],
 )
 def test_bad_parameters_are_named(tmp_path, path):

@@ -6,6 +6,11 @@ import { shortName } from "./trace.js";
 
 const PAGE = 50;
 const PACE_MS = 1000;
+const KINDS = [
+  ["", "everything"],
+  ["messages", "messages"],
+  ["requests", "registrations"],
+];
 
 export class Messages {
   /**
@@ -34,6 +39,9 @@ export class Messages {
       if (button) on.follow(button.dataset.trace);
     });
     this._reload = paced(PACE_MS, () => this._load());
+    this._kind = el("select", { "aria-label": "Kind" });
+    for (const [value, text] of KINDS) this._kind.append(el("option", { value }, text));
+    this._kind.addEventListener("change", () => this._load());
   }
 
   /** Show a UE by its row of the list; null for the messages of all. */
@@ -69,7 +77,7 @@ export class Messages {
   async _load() {
     const edition = (this._edition += 1);
     try {
-      const found = await get("traces", { ue: this._ue, limit: this._limit });
+      const found = await get("traces", { ue: this._ue, kind: this._kind.value, limit: this._limit });
       if (edition === this._edition) this._draw(found);
     } catch (problem) {
       if (edition === this._edition) this._on.problem(problem);
@@ -87,7 +95,7 @@ export class Messages {
       item.told = told;
     }
     const items = [...this._items.values()];
-    if (!items.length) items.push(el("li", { class: "empty" }, "No messages yet."));
+    if (!items.length) items.push(el("li", { class: "empty" }, "Nothing yet."));
     arrange(this._list, items);
     this._more.hidden = found.total <= found.count;
     this._stop();
@@ -96,7 +104,7 @@ export class Messages {
   _cells(trace) {
     return [
       el("time", { datetime: trace.began }, clock(trace.began)),
-      el("b", { class: "kind" }, trace.kind),
+      el("b", { class: "kind" }, trace.kind || "request"),
       el("span", { class: "way" }, ...this._way(trace)),
       el("span", { class: "text" }, trace.text ?? ""),
       el("span", { class: "took" }, trace.ms ? duration(trace.ms) : ""),
@@ -116,15 +124,16 @@ export class Messages {
     if (!row) {
       this._head.dataset.looks = "";
       const title = el("h3", { tabindex: "-1" }, "Latest messages");
-      const hint = el("span", { class: "found" }, "of all UEs; choose one in the list for its own");
-      this._head.replaceChildren(el("header", { class: "title" }, title, hint));
+      const hint = el("span", { class: "found" }, "of all UEs");
+      this._head.replaceChildren(el("header", { class: "title" }, title, hint, this._kind));
       return;
     }
     const ue = row.ue_service_id;
     const isHere = row.state === "registered" || row.state === "unreachable";
     const looks = `${ue} ${row.state}`;
+    const known = facts(row);
     if (this._head.dataset.looks === looks) {
-      this._head.lastChild.replaceWith(facts(row));
+      this._head.querySelector("dl").replaceWith(known);
       return;
     }
     this._head.dataset.looks = looks;
@@ -143,7 +152,7 @@ export class Messages {
         row.state ? badge(row.state) : null,
         el("span", { class: "acts" }, act("send", "Send…", ""), isHere ? act("deregister", "De-register…", "danger") : null),
       ),
-      facts(row),
+      el("div", { class: "under" }, known, this._kind),
     );
     if (isFocused) this._head.querySelector("h3").focus();
     else if (focused) this._head.querySelector(`[data-act="${focused}"]`)?.focus();

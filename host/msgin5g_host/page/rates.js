@@ -120,7 +120,7 @@ function options(series, isLog, isLast) {
     scales: { x: { range: (_, from, to) => [Math.min(from, to - MIN_SPAN_S), to] }, y: isLog ? { distr: 3, range: decades } : { range: high } },
     axes: [
       { ...axis, size: isLast ? 20 : 0, space: 70, values: (_, marks) => (isLast ? marks.map((mark) => clock(mark * 1000)) : []) },
-      { ...axis, size: 44, space: 24, values: (_, marks) => marks.map((mark) => (mark === null ? "" : series[0][2](mark))) },
+      { ...axis, ...(isLog && { splits: tens, filter: (_, marks) => marks }), size: 44, space: 24, values: (_, marks) => marks.map((mark) => (mark === null ? "" : series[0][2](mark))) },
     ],
     series: [
       {},
@@ -139,6 +139,12 @@ function options(series, isLog, isLast) {
 // A few deliveries that waited for their UE must not press all others to the ground.
 function decades(_, low, most) {
   return [1, 10 ** Math.max(2, Math.ceil(Math.log10(most || 1)))];
+}
+
+function tens(_, __, low, most) {
+  const marks = [];
+  for (let mark = low; mark <= most; mark *= 10) marks.push(mark);
+  return marks.length > 3 ? marks.filter((_, at) => at % 2 === 0) : marks;
 }
 
 // From zero, and never a line that trembles in the middle of an empty plot.

@@ -8,6 +8,8 @@ const PACE_MS = 400;
 // How far apart hops are drawn, in pixels, by how long it took.
 const MIN_GAP_PX = 16;
 const MAX_GAP_PX = 44;
+// "garden" is a name, "1" of "gw:1" is none.
+const MIN_NAME = 4;
 const KINDS = { ue: "UE", gateway: "gateway", server: "server", recipients: "", other: "" };
 
 export class Trace {
@@ -17,6 +19,7 @@ export class Trace {
     this._on = on;
     this._id = "";
     this._ways = {};
+    this._edition = this._drawn = 0;
     this._open = new Set();
     this._reload = paced(PACE_MS, () => this._load());
   }
@@ -47,12 +50,17 @@ export class Trace {
   async _load() {
     const id = this._id;
     if (!id) return;
+    const edition = (this._edition += 1);
     try {
       const trace = await get(`traces/${encodeURIComponent(id)}`);
       await this._learnWays(trace);
-      if (id === this._id) this._draw(trace);
+      // What was asked for earlier may be answered later.
+      if (id === this._id && edition > this._drawn) {
+        this._drawn = edition;
+        this._draw(trace);
+      }
     } catch (problem) {
-      if (id !== this._id) return;
+      if (id !== this._id || edition < this._edition) return;
       this.element.replaceChildren(this._head(), el("p", { class: "empty" }, problem.message));
       if (problem.status !== 404) this._on.problem(problem);
     }
@@ -74,8 +82,10 @@ export class Trace {
     const drawn = el("div", { class: "lanes" }, this._names(lanes), list);
     drawn.style.setProperty("--lanes", lanes.length);
     const focused = document.activeElement?.dataset?.hop;
+    const isAtHead = this.element.querySelector("h3") === document.activeElement;
     this.element.replaceChildren(this._head(trace), drawn, facts(trace));
     arrowKeys(list, ".hop")();
+    if (isAtHead) this.element.querySelector("h3").focus();
     if (focused !== undefined) list.querySelector(`[data-hop="${focused}"]`)?.focus();
   }
 
@@ -87,7 +97,7 @@ export class Trace {
       "header",
       { class: "title" },
       back,
-      el("h3", { tabindex: "-1" }, trace.kind || "trace"),
+      el("h3", { tabindex: "-1" }, trace.kind || "request"),
       badge(trace.state),
       el("span", { class: "took" }, duration(trace.ms)),
       trace.text ? el("p", { class: "quote" }, trace.text) : null,
@@ -190,5 +200,6 @@ function sentence(hop, lanes) {
 /** Return the end of a Service ID, which tells more than its beginning. */
 export function shortName(name) {
   const parts = name.split(/[:/@]/).filter(Boolean);
-  return parts.length > 2 ? parts.slice(-2).join(":") : name;
+  const last = parts.at(-1) ?? name;
+  return parts.length > 2 && last.length < MIN_NAME ? parts.slice(-2).join(":") : last;
 }

@@ -62,7 +62,9 @@ export class Ues {
       clearTimeout(this._pause);
       this._pause = setTimeout(() => this.load(), PAUSE_MS);
     };
-    for (const input of this._inputs) input.addEventListener("input", later);
+    for (const input of this._inputs) {
+      input.addEventListener(input.tagName === "SELECT" ? "change" : "input", later);
+    }
     document.getElementById("states").addEventListener("change", () => this.load());
     this._grid.addEventListener("scroll", () => this._soon(), { passive: true });
     this._grid.addEventListener("keydown", (event) => this._key(event));
