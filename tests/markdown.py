@@ -54,7 +54,8 @@ def blocks(name: str) -> list[Block]:
 
 def links(name: str) -> list[str]:
     """Return the targets of all links and pictures outside of blocks and of code."""
-    return re.findall(r"\]\(([^)\s]+)\)", re.sub(r"`[^`\n]*`", "x", prose(name)))
+    text = re.sub(r"`[^`\n]*`", "x", prose(name))
+    return re.findall(r"\]\(([^)\s]+)\)", text) + re.findall(r'\b(?:src|srcset)="([^"]+)"', text)
 
 
 def anchors(name: str) -> list[str]:
