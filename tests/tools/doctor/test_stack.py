@@ -6,6 +6,8 @@ import socket
 import subprocess
 import sys
 from contextlib import ExitStack
+from pathlib import Path
+from tempfile import gettempdir
 
 import pytest
 from aiohttp import web
@@ -278,8 +280,10 @@ def test_a_serial_port_without_permission(tmp_path):
     port = tmp_path / "tty"
     port.touch()
     port.chmod(0o000)
-    for folder in (tmp_path, *tmp_path.parents[:2]):
-        folder.chmod(0o755)
+    # pytest's folders are for their owner only.
+    for folder in (tmp_path, *tmp_path.parents):
+        if Path(gettempdir()) in folder.parents:
+            folder.chmod(0o755)
     done = subprocess.run(
         [sys.executable, "-c", AS_SOMEBODY, str(port)], capture_output=True, text=True
     )

@@ -32,10 +32,10 @@ class PageReports:
 
         def both(event: Event) -> None:
             take(event)
-            name = str(event.get("ue", ""))
-            waiting = self._waiting.setdefault(name, [])
-            if event.get("role") == "ue" and len(waiting) < MAX_REPORTS:
-                waiting.append(event)
+            if event.get("role") == "ue":
+                waiting = self._waiting.setdefault(str(event.get("ue", "")), [])
+                if len(waiting) < MAX_REPORTS:
+                    waiting.append(event)
 
         return both
 
@@ -51,7 +51,8 @@ class PageReports:
         async with aiohttp.ClientSession(timeout=timeout) as session:
             while True:
                 await asyncio.sleep(_EVERY_S)
-                for name, waiting in self._waiting.items():
+                # A UE may be heard of for the first time while others' events are on their way.
+                for name, waiting in list(self._waiting.items()):
                     batch, waiting[:_AT_ONCE] = waiting[:_AT_ONCE], []
                     if not batch:
                         continue
