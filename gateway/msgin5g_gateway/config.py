@@ -1,7 +1,15 @@
 """The keys of gateway.toml."""
 
 from msgin5g import gaps
-from msgin5g_host.config import Key, Table, check_uri, parse_address, parse_link
+from msgin5g_host.config import (
+    Key,
+    Settings,
+    Table,
+    check_ue_id,
+    check_uri,
+    parse_address,
+    parse_link,
+)
 from msgin5g_host.http_access import (
     check_address_or_none,
     check_token_or_none,
@@ -29,6 +37,11 @@ def check_server(value: str) -> None:
         parse_address(rest)
 
 
+def _ue_id_or_none(value: str) -> None:
+    if value:
+        check_ue_id(value)
+
+
 def _application_id(value: int) -> None:
     if not 0 <= value <= 0xFFFF:
         raise ValueError(f"an Application ID is a number from 0 to 65535, not {value!r}")
@@ -46,6 +59,13 @@ KEYS = (
         "urn:example:gw:1",
         "the gateway's own UE Service ID, a URI",
         check_uri,
+    ),
+    Key(
+        "gateway.ue_id",
+        str,
+        "",
+        "its MSGin5G UE ID: without ue_service_id it asks the server by it who it is (6.2)",
+        _ue_id_or_none,
     ),
     Key(
         "gateway.server",
@@ -229,3 +249,10 @@ TABLES = (
         "MSGin5G-5: the Service ID behind an address that a device sends to",
     ),
 )
+
+
+def leave_to_server(settings: Settings) -> None:
+    """Leave the UE Service ID open, None, if the gateway is to ask the server for it."""
+    name = "gateway.ue_service_id"
+    if settings["gateway.ue_id"] and settings.source(name) == "default":
+        settings.values[name], settings.sources[name] = None, "server"

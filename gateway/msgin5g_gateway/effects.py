@@ -187,6 +187,11 @@ class Shared:
             )
 
     def back_off_ms(self, failures: int, longest_ms: int) -> int:
-        """Return a growing pause with jitter: 1 s, 2 s, 4 s, ... up to `longest_ms`."""
-        pause = min(1000 << min(failures, 16), longest_ms)
-        return pause * 3 // 4 + self.rng(pause // 2 + 1)
+        """Return a pause after so many failures, see the function."""
+        return back_off_ms(self.rng, failures, longest_ms)
+
+
+def back_off_ms(rng: Callable[[int], int], failures: int, longest_ms: int) -> int:
+    """Return a growing pause with jitter: 1 s, 2 s, 4 s, ... up to `longest_ms`."""
+    pause = min(1000 << min(failures, 16), longest_ms)
+    return pause * 3 // 4 + rng(pause // 2 + 1)

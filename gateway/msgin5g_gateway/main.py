@@ -5,7 +5,8 @@ import asyncio
 import os
 import sys
 
-from msgin5g_gateway.config import KEYS, TABLES
+from msgin5g_gateway.config import KEYS, TABLES, leave_to_server
+from msgin5g_gateway.own_configuration import configure
 from msgin5g_gateway.relay_shell import RelayUe
 from msgin5g_gateway.shell import Gateway
 from msgin5g_gateway.store import Store
@@ -47,6 +48,7 @@ def run(args: argparse.Namespace) -> int:
     try:
         settings = load(KEYS, TABLES, args.config, os.environ, given_flags(args, KEYS))
         check_access(settings)
+        leave_to_server(settings)
     except ConfigError as problem:
         print(f"msgin5g gateway: {problem}", file=sys.stderr)
         return 2
@@ -81,14 +83,16 @@ async def _relay(settings: Settings, as_json: bool, stop: asyncio.Event) -> None
 
 async def _serve(settings: Settings, as_json: bool, stop: asyncio.Event) -> None:
     clock = Clock()
-    where, at = settings["gateway.http"], settings["gateway.ue_service_id"]
-    journal = Journal() if where or settings["view.report_to"] else None
-    log = EventLog(
-        *("gateway", as_json, None, settings["gateway.log_messages"], clock, at, journal)
-    )
+    messages = settings["gateway.log_messages"]
+    log = EventLog("gateway", as_json, messages=messages, clock=clock)
     store = Store(settings["gateway.data"])
     file = http = reports = None
     try:
+        if not await configure(settings, log, clock, stop):
+            return
+        where, at = settings["gateway.http"], settings["gateway.ue_service_id"]
+        journal = Journal() if where or settings["view.report_to"] else None
+        log = EventLog("gateway", as_json, None, messages, clock, at, journal)
         gateway = Gateway(settings, store, log, clock)
         file = open_capture(settings, "gateway.capture", gateway.capture, log)
         if journal is not None:

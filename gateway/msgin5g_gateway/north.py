@@ -163,7 +163,8 @@ class North:
         self._udp.close()
 
     def _message(self, code: Code, payload: bytes) -> Message:
-        return Message(code=code, uri=self._uri, payload=payload, content_format=coap.JSON_FORMAT)
+        form = coap.JSON_FORMAT if payload else None
+        return Message(code=code, uri=self._uri, payload=payload, content_format=form)
 
     def _request(self, ref: Any, request: Message, timeout_s: float) -> None:
         task = asyncio.create_task(self._ask(ref, request, timeout_s))

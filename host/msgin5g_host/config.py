@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from msgin5g.configuration import MAX_UE_ID_BYTES
 from msgin5g_host.ble_url import parse_ble
 from msgin5g_host.serial_url import parse_serial
 
@@ -230,6 +231,15 @@ def check_uri(value: str) -> None:
         raise ValueError(f"a URI is wanted, such as urn:example:ue:1, not {value!r}")
     if len(value.encode()) > 255:
         raise ValueError("an identifier has at most 255 bytes")
+
+
+def check_ue_id(value: str) -> None:
+    """Raise ValueError unless the text can be an MSGin5G UE ID, as far as a request carries it."""
+    size = len(value.encode())
+    if not 0 < size <= MAX_UE_ID_BYTES or not value.isprintable():
+        raise ValueError(
+            f"1 to {MAX_UE_ID_BYTES} bytes without control characters are wanted, not {value!r}"
+        )
 
 
 def _read(path: str | None) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""A data folder that belongs to one process at a time."""
+"""A data folder that belongs to one process at a time, and small files in it."""
 
 import fcntl
 import os
@@ -30,3 +30,18 @@ def lock_folder(folder: Path, what: str) -> int:
             f"{folder}: another {what} uses this folder; stop it or choose another with --data"
         ) from None
     return handle
+
+
+def replace_file(path: Path, text: str) -> None:
+    """Put a file on disk as a whole: after a crash it is the old one or this. Raises OSError."""
+    new = path.with_name(path.name + ".new")
+    with open(new, "w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    new.replace(path)
+    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)

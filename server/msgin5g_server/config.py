@@ -5,9 +5,8 @@ import re
 from urllib.parse import urlsplit
 
 from msgin5g import gaps
-from msgin5g.configuration import MAX_UE_ID_BYTES
 from msgin5g.limits import MAX_PAYLOAD_BYTES, MAX_SECONDS
-from msgin5g_host.config import Key, Table, check_uri, parse_address
+from msgin5g_host.config import Key, Table, check_ue_id, check_uri, parse_address
 from msgin5g_host.http_access import (
     check_address_or_none,
     check_token,
@@ -57,14 +56,6 @@ def _template(value: str) -> None:
     check_uri(value)
     if value.count(RANDOM) != 1 or len(value.encode()) > 200:
         raise ValueError(f"a URI of at most 200 bytes with one {RANDOM} is wanted, not {value!r}")
-
-
-def _ue_id(value: str) -> None:
-    size = len(value.encode())
-    if not 0 < size <= MAX_UE_ID_BYTES or not value.isprintable():
-        raise ValueError(
-            f"1 to {MAX_UE_ID_BYTES} bytes without control characters are wanted, not {value!r}"
-        )
 
 
 def _path_segment(value: str) -> None:
@@ -194,7 +185,7 @@ TABLES = (
         "ue",
         (
             Key("ue.ue_service_id", str, "", "who may register, a URI", check_uri, required=True),
-            Key("ue.ue_id", str, None, "its MSGin5G UE ID, for configuration", _ue_id),
+            Key("ue.ue_id", str, None, "its MSGin5G UE ID, for configuration", check_ue_id),
             Key("ue.gateway", str, None, "the gateway that alone may speak for it", check_uri),
             Key(
                 "ue.segment_bytes",

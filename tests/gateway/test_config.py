@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from msgin5g_gateway.config import KEYS, TABLES
+from msgin5g_gateway.config import KEYS, TABLES, leave_to_server
 from msgin5g_host.config import ConfigError, load
 
 SAMPLE = Path(__file__).parents[2] / "gateway" / "gateway.toml"
@@ -40,6 +40,7 @@ def test_every_key_of_the_sample_has_a_comment_above_it():
         ('[gateway]\nserver = "coap://host:70000"', "65535"),
         ('[gateway]\nlinks = ["tcp://127.0.0.1:1"]', "udp://host:port"),
         ('[gateway]\nue_service_id = "no uri"', "a URI is wanted"),
+        ('[gateway]\nue_id = "a\\tb"', "without control characters"),
         ("[gateway]\ngateway_time_s = 0", "above 0"),
         ("[gateway]\nopne = true", "did you mean 'open'"),
         ("[bulk]\nmax_requests = 1.5", "a whole number"),
@@ -52,6 +53,23 @@ def test_every_key_of_the_sample_has_a_comment_above_it():
 def test_a_mistake_is_named(tmp_path, text, said):
     with pytest.raises(ConfigError, match=said):
         given(tmp_path, text)
+
+
+@pytest.mark.parametrize(
+    ("text", "own", "source"),
+    [
+        ("", "urn:example:gw:1", "default"),
+        ('ue_id = "box-7"', None, "server"),
+        ('ue_id = "box-7"\nue_service_id = "urn:a:1"', "urn:a:1", "file"),
+        ('ue_id = "box-7"\nue_service_id = "urn:example:gw:1"', "urn:example:gw:1", "file"),
+        ('ue_id = ""', "urn:example:gw:1", "default"),
+    ],
+)
+def test_a_gateway_with_a_ue_id_alone_leaves_its_name_to_the_server(tmp_path, text, own, source):
+    settings = given(tmp_path, f"[gateway]\n{text}\n")
+    leave_to_server(settings)
+    assert settings["gateway.ue_service_id"] == own
+    assert settings.source("gateway.ue_service_id") == source
 
 
 def test_a_whole_number_does_for_seconds(tmp_path):

@@ -78,6 +78,37 @@ def test_a_ue_that_asks_who_it_is_fits_by_its_ue_id(check):
     assert found["level"] == "error" and "device9@example.org in s.toml" in found["problem"]
 
 
+def test_a_gateway_that_asks_who_it_is_fits_by_its_ue_id(check):
+    server = change(SERVER, GW_ACCOUNT, GW_ACCOUNT + key(ue_id="box-7"))
+    asks = change(GATEWAY, "[gateway]\n", "[gateway]\n" + key(ue_id="box-7"))
+    assert check(server, asks, UE, DEVICE, DIRECT) == []
+    (found,) = check(SERVER, asks)
+    assert (found["level"], found["file"]) == ("error", "g.toml")
+    assert "no account at the server has the gateway's ue_id box-7" in found["problem"]
+    assert 'add ue_id = "box-7" to the account of the gateway in s.toml' in found["do"]
+    # With both keys the name counts, and nothing is asked.
+    named = change(asks, "[gateway]\n", "[gateway]\n" + key(ue_service_id="urn:example:gw:1"))
+    assert check(SERVER, named) == []
+    # Its name is that of its account: what is wrong with its tables is found as ever.
+    (found,) = check(server, change(asks, UE_1, ""))
+    assert "may only come through urn:example:gw:1, which does not know it" in found["problem"]
+    assert check("[server]\nopen = true\n", asks) == []
+
+
+def test_two_gateways_with_one_name_are_found_whatever_their_files_call_it(
+    tmp_path, monkeypatch, capsys
+):
+    monkeypatch.chdir(tmp_path)
+    Path("s.toml").write_text(change(SERVER, GW_ACCOUNT, GW_ACCOUNT + key(ue_id="box-7")))
+    Path("a.toml").write_text(GATEWAY)
+    Path("b.toml").write_text(change(GATEWAY, "[gateway]\n", '[gateway]\nue_id = "box-7"\n'))
+    assert main(["config", "check", "s.toml", "a.toml", "b.toml"]) == 1
+    assert "urn:example:gw:1 is the ue_service_id of another" in capsys.readouterr().out
+    assert main(["config", "check", "b.toml", "b.toml"]) == 1
+    out = capsys.readouterr().out
+    assert "b.toml: a gateway's, box-7" in out and "box-7 is the ue_id of another" in out
+
+
 def change(text, old, new):
     assert old in text
     return text.replace(old, new)
@@ -252,6 +283,9 @@ def test_reports_with_the_token_of_the_account(check):
     server = change(SERVER, GW_ACCOUNT, HTTP_TOKEN + GW_ACCOUNT + token)
     view = in_view(report_to="http://127.0.0.1:8080", report_token="a-token-of-the-gateway")
     assert check(server, view["gateway"]) == []
+    with_id = change(server, token, token + key(ue_id="box-7"))
+    asks = change(view["gateway"], "[gateway]\n", "[gateway]\n" + key(ue_id="box-7"))
+    assert check(with_id, asks) == []
     assert check(SERVER, in_view(report_to="http://127.0.0.1:8080")["gateway"]) == []
 
 

@@ -144,6 +144,27 @@ def test_a_secret_is_for_the_owner_only_and_not_printed(capsys):
     assert all(secret not in out for secret in (*tokens, credential))
 
 
+def test_a_gateway_may_have_its_ue_id_only(capsys):
+    Path("server.toml").write_text(
+        '[server]\n[[ue]]\nue_service_id = "urn:gw:7"\nue_id = "box-7"\n'
+        '[[ue]]\nue_service_id = "urn:a"\ngateway = "urn:gw:7"\n'
+    )
+    command = ["config", "init", "gateway", "--server-config", "server.toml", "--ue-id"]
+    assert main([*command, "box-7"]) == 0
+    made = tomllib.loads(Path("gateway.toml").read_text())
+    assert made["gateway"]["ue_id"] == "box-7" and "ue_service_id" not in made["gateway"]
+    assert made["ue"] == [{"ue_service_id": "urn:a"}]
+    assert main(["config", "check", "server.toml", "gateway.toml"]) == 0
+    capsys.readouterr()
+    assert main(["config", "show", "--json", "gateway.toml"]) == 0
+    values = json.loads(capsys.readouterr().out)["values"]
+    assert values["gateway.ue_service_id"] == {"value": None, "source": "server"}
+    assert main([*command, "box-8", "--force"]) == 2
+    assert 'no account has ue_id = "box-8"' in capsys.readouterr().err
+    Path("server.toml").write_text("[server]\nopen = true\n")
+    assert main([*command, "box-8", "--force"]) == 0
+
+
 def test_force_takes_the_right_to_read_away(capsys):
     assert main(["config", "init", "gateway"]) == 0
     assert mode("gateway.toml") == 0o644
@@ -165,6 +186,7 @@ def test_to_standard_output(capsys):
         (["server", "--gateway", "urn:a:1", "--ue", "urn:a:1"], "urn:a:1 is there twice"),
         (["gateway", "--server", "http://x"], "coap://host:port is wanted"),
         (["gateway", "--link", "tcp://x:1"], "a link is udp://host:port"),
+        (["gateway", "--ue-id", "a\tb"], "without control characters"),
         (["gateway", "--device", "70000"], "a number from 0 to 65535"),
         (["gateway", "--device", "1", "--device", "1=urn:a:1"], "1 is there twice"),
         (["gateway", "--server-config", "none.toml"], "none.toml: cannot be read"),

@@ -97,6 +97,15 @@ def test_a_stack_that_runs_and_fits_has_no_fault(examine):
     assert any(re.fullmatch(r"coap://127.0.0.1:\d+ answers", text) for text in found)
 
 
+def test_a_gateway_that_asks_who_it_is_has_no_fault(examine, files):
+    files.set(files.gateway, ue_id="box-7")
+    account = f'ue_service_id = "{GW}"\n'
+    text = files.server.read_text()
+    files.server.write_text(text.replace(account, account + 'ue_id = "box-7"\n', 1))
+    code, checks = examine()
+    assert code == 0, [one for one in checks if one["state"] == "fault"]
+
+
 def test_a_stack_that_does_not_run_yet_is_no_fault(examine, files, running):
     files.set(files.server, bind=f"127.0.0.1:{free()}", http="127.0.0.1:0")
     port = re.search(r'bind = "(.*)"', files.server.read_text())[1]
@@ -148,6 +157,10 @@ def folder_is_a_file(files, _patch, _opened):
 
 def gateway_has_no_account(files, _patch, _opened):
     files.drop_account(GW)
+
+
+def gateways_ue_id_has_no_account(files, _patch, _opened):
+    files.set(files.gateway, ue_id="box-7")
 
 
 def ue_is_missing_at_the_server(files, _patch, _opened):
@@ -225,6 +238,12 @@ FAULTS = [
     ),
     (folder_is_a_file, "fault", "server.toml: is a file", "choose a folder with data in"),
     (gateway_has_no_account, "fault", f"the gateway {GW} has no account", "server.toml a [[ue]]"),
+    (
+        gateways_ue_id_has_no_account,
+        "fault",
+        "has the gateway's ue_id box-7",
+        'add ue_id = "box-7"',
+    ),
     (ue_is_missing_at_the_server, "fault", f"{UE} may use the gateway and has no", "add to"),
     (service_ids_differ, "fault", "service_id is urn:example:other", "give both the same"),
     (server_is_elsewhere, "fault", "nobody listens there", "set server in"),

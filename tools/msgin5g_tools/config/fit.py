@@ -45,10 +45,11 @@ def misfits(files: Sequence[Loaded]) -> list[Misfit]:
             found += _between(server, gateway)
     for gateway in gateways:
         found += _gateway_alone(gateway)
-    names = [gateway.name for gateway in gateways]
-    for gateway in gateways[1:]:
-        if names.count(gateway.name) > 1:
-            problem = f"{gateway.name} is the ue_service_id of another of these gateways as well"
+    names = [_own(servers, gateway) or gateway.name for gateway in gateways]
+    for gateway, name in zip(gateways[1:], names[1:], strict=True):
+        if names.count(name) > 1:
+            key = "ue_service_id" if _own(servers, gateway) else "ue_id"
+            problem = f"{name} is the {key} of another of these gateways as well"
             found.append(Misfit(ERROR, gateway.path, problem, "give each gateway its own"))
     for ue in ues:
         if ue.values["direct"]:
@@ -64,7 +65,7 @@ def _server_alone(server: Loaded, gateways: Sequence[Loaded]) -> Iterator[Misfit
     if settings["server.open"]:
         return
     named = {gateway for gateway in accounts.values() if gateway}
-    here = {gateway.name for gateway in gateways}
+    here = {_own([server], gateway) for gateway in gateways}
     for gateway in sorted(named - set(accounts) - here):
         yield Misfit(
             ERROR,
@@ -142,8 +143,17 @@ def _between(server: Loaded, gateway: Loaded) -> Iterator[Misfit]:
 
 
 def _accounts_fit(server: Loaded, gateway: Loaded) -> Iterator[Misfit]:
-    accounts, own, path = _accounts(server), gateway.name, gateway.path
+    accounts, own, path = _accounts(server), _own([server], gateway), gateway.path
     settings = gateway.values
+    if own is None:
+        ue_id = gateway.name
+        yield Misfit(
+            ERROR,
+            path,
+            f"no account at the server has the gateway's ue_id {ue_id}",
+            f'add ue_id = "{ue_id}" to the account of the gateway in {server.path}',
+        )
+        return
     if own not in accounts:
         do = _add_account(server.path, own)
         yield Misfit(ERROR, path, f"the gateway {own} has no account at the server", do)
@@ -220,14 +230,15 @@ def _reports(server: Loaded, gateway: Loaded) -> Iterator[Misfit]:
         problem = f"the gateway reports to {url}, and the server: {why}"
         yield Misfit(ERROR, path, problem, f"set report_to in {path}")
     accounts = {row["ue_service_id"]: row["report_token"] for row in server.values.rows["ue"]}
-    wanted = [accounts.get(gateway.name), server.values["http.token"]]
+    own = _own([server], gateway) or gateway.name
+    wanted = [accounts.get(own), server.values["http.token"]]
     if token not in wanted if token else any(wanted):
         yield Misfit(
             ERROR,
             path,
             "the gateway has not the token by which the server takes its reports",
             f"make one with openssl rand -hex 24; it is report_token of the account of "
-            f"{gateway.name} in {server.path}, and report_token under [view] in {path}",
+            f"{own} in {server.path}, and report_token under [view] in {path}",
         )
 
 
@@ -325,6 +336,17 @@ def _service_ids(file: Loaded, service_id: str, other: Loaded) -> Iterator[Misfi
 
 def _accounts(server: Loaded) -> dict[str, str | None]:
     return {row["ue_service_id"]: row["gateway"] for row in server.values.rows["ue"]}
+
+
+def _own(servers: Sequence[Loaded], gateway: Loaded) -> str | None:
+    """Return the UE Service ID of a gateway, of one with an MSGin5G UE ID that of its account."""
+    settings = gateway.values
+    own: str | None = settings["gateway.ue_service_id"]
+    if own is not None:
+        return own
+    rows = (row for server in servers for row in server.values.rows["ue"])
+    found = (row["ue_service_id"] for row in rows if row["ue_id"] == settings["gateway.ue_id"])
+    return next(found, None)
 
 
 def _links(gateway: Loaded) -> list[str]:

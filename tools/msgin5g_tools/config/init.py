@@ -7,7 +7,7 @@ from typing import Any
 
 from msgin5g import gaps
 from msgin5g_gateway import config as gateway_config
-from msgin5g_host.config import ConfigError, check_uri, parse_address, parse_link
+from msgin5g_host.config import ConfigError, check_ue_id, check_uri, parse_address, parse_link
 from msgin5g_tools.config.kinds import GATEWAY, SERVER, UE, Loaded, load_file
 from msgin5g_tools.config.places import coap_address
 from msgin5g_tools.config.written import has_secret, toml_text, ue_text
@@ -52,6 +52,11 @@ def add_arguments(verbs: Any) -> None:
     )
     gateway = _verb(verbs, GATEWAY, "the file of an MSGin5G Gateway UE")
     gateway.add_argument("--ue-service-id", metavar="URI", help=f"default {_GATEWAY_ID}")
+    gateway.add_argument(
+        "--ue-id",
+        metavar="ID",
+        help="MSGin5G UE ID; alone: it asks the server for its UE Service ID by it",
+    )
     gateway.add_argument("--server", metavar="URL", help="such as coap://192.168.1.10:65401")
     gateway.add_argument(
         "--link", action="append", metavar="URL", help="towards UEs; may be repeated"
@@ -156,7 +161,10 @@ def _server(args: argparse.Namespace) -> tuple[str, bool]:
 
 
 def _gateway(args: argparse.Namespace) -> tuple[str, bool]:
-    own = args.ue_service_id or _GATEWAY_ID
+    own = args.ue_service_id or (None if args.ue_id else _GATEWAY_ID)
+    if args.ue_id:
+        check_ue_id(args.ue_id)
+    named = own
     server, service_id, ues = args.server, args.service_id, args.ue
     reports: dict[str, Any] = {}
     ue_ids: dict[str, str] = {}
@@ -164,11 +172,13 @@ def _gateway(args: argparse.Namespace) -> tuple[str, bool]:
         file = _load(args.server_config, SERVER)
         service_id = service_id or file.values["server.service_id"]
         server = server or f"coap://{_dial(file.values['server.bind'])}"
-        reports = _reports(file, own)
+        if named is None:
+            named = _named(file, args.ue_id)
+        reports = _reports(file, named)
         if ues is None:
             devices = {text.partition("=")[2] for text in args.device}
             rows = file.values.rows["ue"]
-            ues = [row["ue_service_id"] for row in rows if row["gateway"] == own]
+            ues = [row["ue_service_id"] for row in rows if named and row["gateway"] == named]
             ues = [one for one in ues if one not in devices]
             ue_ids = {row["ue_service_id"]: row["ue_id"] for row in rows if row["ue_id"]}
     if ues is None:
@@ -179,12 +189,13 @@ def _gateway(args: argparse.Namespace) -> tuple[str, bool]:
     links = args.link or ["udp://127.0.0.1:65402"]
     for link in links:
         parse_link(link)
-    for uri in (own, *ues):
+    for uri in (*([own] if own else []), *ues):
         check_uri(uri)
     _distinct("--ue", ues)
     values = {
         **reports,
         "gateway.ue_service_id": own,
+        "gateway.ue_id": args.ue_id,
         "gateway.server": server,
         "gateway.data": args.data or "msgin5g-gateway-data",
         "gateway.links": links,
@@ -202,11 +213,11 @@ def _gateway(args: argparse.Namespace) -> tuple[str, bool]:
     return toml_text(GATEWAY, values, rows), has_secret(GATEWAY, values, rows)
 
 
-def _reports(server: Loaded, own: str) -> dict[str, Any]:
+def _reports(server: Loaded, own: str | None) -> dict[str, Any]:
     """Return what lets a server's page show what the gateway sees, if it is open to it."""
     values = server.values
     tokens = {row["ue_service_id"]: row["report_token"] for row in values.rows["ue"]}
-    token = tokens.get(own)
+    token = tokens.get(own or "")
     if not values["server.http"] or (values["http.token"] and not token):
         return {}
     scheme = "https" if values["http.tls_cert"] else "http"
@@ -214,6 +225,18 @@ def _reports(server: Loaded, own: str) -> dict[str, Any]:
         "view.report_to": f"{scheme}://{_dial(values['server.http'])}",
         "view.report_token": token,
     }
+
+
+def _named(server: Loaded, ue_id: str) -> str | None:
+    """Return the UE Service ID that a server has for an MSGin5G UE ID; lab mode gives any one."""
+    for row in server.values.rows["ue"]:
+        if row["ue_id"] == ue_id:
+            return str(row["ue_service_id"])
+    if server.values["server.open"]:
+        return None
+    raise ConfigError(
+        f'{server.path}: no account has ue_id = "{ue_id}"; add it to the account of the gateway'
+    )
 
 
 def _device(text: str) -> dict[str, Any]:

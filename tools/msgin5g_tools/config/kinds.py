@@ -36,7 +36,7 @@ class Loaded:
         if self.kind == SERVER:
             return str(self.values["server.bind"])
         if self.kind == GATEWAY:
-            return str(self.values["gateway.ue_service_id"])
+            return str(self.values["gateway.ue_service_id"] or self.values["gateway.ue_id"])
         if self.values["mode"] == "client":
             return str(self.values["ue_service_id"] or self.values["ue_id"])
         return self.values["ue_service_id"] or f"device {self.values['application_id']}"
@@ -57,6 +57,7 @@ def load_file(path: str, environ: Mapping[str, str]) -> Loaded:
             accounts_by_ue_id(settings.rows["ue"])
         else:
             check_gateway(settings)
+            gateway.leave_to_server(settings)
     except ConfigError as problem:
         raise ConfigError(f"{path}: {problem}") from None
     return Loaded(path, kind, settings)
