@@ -1,11 +1,15 @@
 """10,000 UEs are listed, found, and scrolled through without a stutter that one would see."""
 
+import itertools
 import json
+import threading
+import uuid
 
 import pytest
 from selenium.webdriver.common.keys import Keys
 
-from tests.page.world import Alone, accounts
+from msgin5g_host.clock import Clock, iso
+from tests.page.world import GATEWAY, Alone, accounts, post
 
 MANY = 10_000
 NAMES = [f"urn:example:lab:{number:05}" for number in range(MANY)]
@@ -60,6 +64,38 @@ def test_ten_thousand_ues_scroll_smoothly(page, record_property):
     assert grid.get_attribute("aria-rowcount") == str(MANY + 1)
     last = page.run("return document.querySelector('.rows').lastChild.parentNode.clientHeight")
     assert last == MANY * 30
+
+
+def test_they_scroll_smoothly_while_all_of_them_change(page, server, record_property):
+    ended = threading.Event()
+
+    def report():
+        names = itertools.cycle(NAMES)
+        while not ended.wait(0.05):
+            entries = [
+                {
+                    **{"t": iso(Clock().now()), "role": "gateway", "event": "message"},
+                    **{"direction": "rx", "iface": "MSGin5G-6", "what": "MSG", "ue": next(names)},
+                    **{"peer": "udp://127.0.0.1:1", "trace": str(uuid.uuid4()), "text": "21.5"},
+                }
+                for _ in range(50)
+            ]
+            post(server.http, "reports", {"at": GATEWAY, "role": "gateway", "entries": entries})
+
+    reporter = threading.Thread(target=report)
+    reporter.start()
+    try:
+        page.until(lambda: "21.5" in page.text("#rows"), "the first of them change")
+        figures = page.run(SCROLL, 600)
+    finally:
+        ended.set()
+        reporter.join()
+    print(f"\nthe same with about 1,000 entries a second: {json.dumps(figures)}")
+    for name, value in figures.items():
+        record_property(name, value)
+    assert figures["rows"] <= MOST_ROWS and figures["most_ms"] < MOST_MS
+    lines = page.run("return document.querySelectorAll('#entries li').length")
+    assert lines <= 2_000, "the log is bounded"
 
 
 def test_any_of_them_is_reached_by_keyboard_and_found_by_name(page):

@@ -110,15 +110,19 @@ export function arrowKeys(container, selector) {
     event.preventDefault();
     items[to].focus();
   });
+  const stopAt = (stop, items) => {
+    for (const item of items) {
+      const wanted = item === stop ? 0 : -1;
+      if (item.tabIndex !== wanted) item.tabIndex = wanted;
+    }
+  };
   container.addEventListener("focusin", (event) => {
-    if (!event.target.matches(selector)) return;
-    for (const item of all()) item.tabIndex = item === event.target ? 0 : -1;
+    if (event.target.matches(selector)) stopAt(event.target, all());
   });
   // New items are passed by Tab; one of them must not be.
   return () => {
     const items = all();
-    const stop = items.find((item) => item === document.activeElement) ?? items[0];
-    for (const item of items) item.tabIndex = item === stop ? 0 : -1;
+    stopAt(items.find((item) => item === document.activeElement) ?? items[0], items);
   };
 }
 

@@ -1,13 +1,15 @@
 /** The protocol log as it happens: each entry a line, and its JSON when it is opened. */
 
 import { get } from "./api.js";
-import { arrowKeys, clock, count, el, say } from "./dom.js";
+import { arrowKeys, clock, count, el, paced, say } from "./dom.js";
 
 // So many entries are kept, and so many of them are lines.
 const MAX_KEPT = 2000;
 const MAX_LINES = 300;
 const OLDER = 200;
 const PAUSE_MS = 120;
+// New lines come in lots: nobody reads them one by one.
+const PACE_MS = 150;
 // Said in columns of their own, or nothing that a person looks for.
 const COLUMNS = ["n", "t", "role", "at", "event", "direction", "iface", "what", "ue", "trace"];
 const FIRST = ["text", "detail", "cause", "reason", "status", "from", "to"];
@@ -27,8 +29,8 @@ export class Log {
     this._scroll = document.getElementById("log-scroll");
     this._list = document.getElementById("entries");
     this._stop = arrowKeys(this._list, ".line");
-    this._frame = 0;
     this._fresh = [];
+    this._soon = paced(PACE_MS, () => this._append());
     this._listen();
   }
 
@@ -54,7 +56,7 @@ export class Log {
     this._keep(entry);
     if (!this._fits(entry)) return;
     this._fresh.push(entry);
-    this._frame ||= requestAnimationFrame(() => this._append());
+    this._soon();
   }
 
   /** The server could not keep up: so many entries are not here. */
@@ -128,7 +130,7 @@ export class Log {
   }
 
   _append() {
-    this._frame = 0;
+    if (!this._fresh.length) return;
     const { scrollHeight, scrollTop, clientHeight } = this._scroll;
     const isAtEnd = scrollHeight - scrollTop - clientHeight < 40;
     this._list.querySelector(".empty")?.remove();
