@@ -15,10 +15,12 @@ from msgin5g_tools.shrink import pack
 from msgin5g_tools.shrink.foreign import FOREIGN, MODULES
 from tests.media import SerialMedium
 from tests.processes import Process, Stack
-from tests.tools.test_shrink import write
+from tests.tools.test_shrink import KEPT as LOOKED_UP
+from tests.tools.test_shrink import micropython, modules, write
 from ue.config import merge
 
 ROOT = Path(__file__).resolve().parents[2]
+SCRIPTS = sorted(one.stem for one in (ROOT / "tests" / "mpy").glob("check_*.py"))
 UE = "urn:example:ue:1"
 MODES = {
     "client": {"ue_service_id": UE},
@@ -183,10 +185,11 @@ def test_short_names_change_nothing_and_some_names_stay(tmp_path):
 
 def test_attributes_of_objects_that_have_nothing_in_common_share_names():
     source = (
-        "class A:\n    def __init__(self):\n        self.one = 1\n"
-        "class B:\n    def __init__(self):\n        self.two = 2\n"
-        "class C(B):\n    def __init__(self):\n        self.three = 3\n"
-        "def f(x):\n    x.four = 4\n"
+        "class A:\n    def __init__(self):\n        self.one = []\n"
+        "class B:\n    def __init__(self):\n        self.two = []\n"
+        "class C(B):\n    def __init__(self):\n        B.__init__(self)\n        self.three = []\n"
+        "def f(x):\n    x.four = []\n    return x.one, x.two, x.three, x.four\n"
+        "print(f, A, B, C)\n"
     )
     meant = {
         name: short
@@ -198,19 +201,20 @@ def test_attributes_of_objects_that_have_nothing_in_common_share_names():
 
 
 def test_of_a_library_that_is_not_known_every_name_stays():
-    source = "from strange import Box\nclass A:\n    def hook(self):\n        self.inner = Box()\n"
-    assert {"inner"} <= names_in(pack({"m": source}))
-    assert not {"inner"} & names_in(pack({"m": source.replace("strange", "machine")}))
+    source = (
+        "from strange import Box\nclass A:\n    def hook(self):\n        self.inner = Box()\n"
+        "        return self.inner\nprint(A, A().hook())\n"
+    )
+    assert {"inner", "hook"} <= names_in(pack({"m": source}))
+    assert not {"inner", "hook"} & names_in(pack({"m": source.replace("strange", "machine")}))
 
 
 def test_names_are_told_for_people():
-    packed = pack(
-        {
-            "p": "",
-            "p.m": "class A:\n    def act(self):\n        self.x = f()\ndef f():\n    pass\n",
-        }
+    source = (
+        "class A:\n    def act(self):\n        return f(1), f(2)\ndef f(x):\n    return x\n"
+        "print(A().act(), A().act())\n"
     )
-    told = packed.names.functions["p.m"]
+    told = pack({"p": "", "p.m": source}).names.functions["p.m"]
     assert {name for names in told.values() for name in names} == {"A", "A.act", "f"}
 
 
@@ -307,3 +311,21 @@ def test_a_packed_ue_registers_writes_and_leaves(tmp_path, mode):
     finally:
         stack.stop()
         medium.close()
+
+
+@pytest.fixture(scope="module")
+def protocol(tmp_path_factory):
+    """A folder with the packed protocol and the scripts that check it."""
+    folder = tmp_path_factory.mktemp("protocol")
+    parts = modules((ROOT / "msgin5g", "msgin5g"), (ROOT / "firmware" / "ue", "ue"))
+    scripts = modules((ROOT / "tests" / "mpy", ""))
+    packed = pack({**parts, **scripts}, keep=LOOKED_UP, prune=PRUNED, public=scripts)
+    write(folder, packed.sources)
+    return folder
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_the_packed_protocol_does_on_micropython_what_it_did(protocol, script):
+    done = micropython(protocol, f"{script}.py", ROOT / "tests" / "vectors")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.splitlines()[-1].endswith(" passed, 0 failed")

@@ -29,6 +29,8 @@ PUBLIC = (
 )
 # Here nothing is called but by our own modules: no sockets, no interrupts.
 PRUNED = ("msgin5g",)
+# Exceptions that our own modules catch: nobody reads what they say.
+QUIET = ("FormatError",)
 # By the number in `sys.implementation._mpy`; py/persistentcode.h, MP_NATIVE_ARCH_*.
 _ARCHITECTURES = (
     "",
@@ -81,7 +83,7 @@ class Compiled:
 def compile_all(sources: Mapping[str, Path], form: Format, lines: bool = False) -> Compiled:
     """Compile {"ue/core.py": its path, ...} for a board.
 
-    The modules are made smaller first (`msgin5g_tools.shrink`): joined, and with short names;
+    The modules are made smaller first (`msgin5g_tools.shrink`): joined and with short names;
     `lines`: with the modules and names of the sources, and their lines in tracebacks, which takes
     a quarter more of flash and heap. Raises WrongUse for a format that this mpy-cross does
     not write, FlashError.
@@ -96,7 +98,7 @@ def compile_all(sources: Mapping[str, Path], form: Format, lines: bool = False) 
             shrunk = shrink(texts, keep=KEPT, prune=PRUNED)
             packed = Packed(shrunk, {name: [name] for name in shrunk}, Names())
         else:
-            packed = pack(texts, keep=KEPT, prune=PRUNED, public=PUBLIC)
+            packed = pack(texts, keep=KEPT, prune=PRUNED, public=PUBLIC, quiet=QUIET)
     except SyntaxError as problem:
         places = ", ".join(map(str, sources.values()))
         raise FlashError(f"not Python: {problem}; one of {places}") from None

@@ -14,9 +14,10 @@ from dataclasses import dataclass
 from msgin5g_tools.shrink.constants import Constants, Scope
 from msgin5g_tools.shrink.facts import Facts, find_kept
 from msgin5g_tools.shrink.inline import Inliner
-from msgin5g_tools.shrink.layout import render
+from msgin5g_tools.shrink.layout import plain, render
 from msgin5g_tools.shrink.link import link
 from msgin5g_tools.shrink.rename import Names, rename
+from msgin5g_tools.shrink.specialise import specialise
 from msgin5g_tools.shrink.sweep import sweep
 from msgin5g_tools.shrink.units import examine
 
@@ -49,22 +50,29 @@ def pack(
     keep: Collection[str] = (),
     prune: Collection[str] = (),
     public: Collection[str] = (),
+    quiet: Collection[str] = (),
 ) -> Packed:
-    """Shrink modules, join those that are always loaded together and give short names.
+    """Shrink modules, join those that are always loaded together, leave out what these never do,
+    and give short names.
 
     sources, keep, prune: as for `shrink`; public: what applications use beyond `keep`: modules,
     which can be imported and have their public names, and "module.Class", whose attributes and
-    methods have theirs.
+    methods have theirs; quiet: exceptions whose texts nobody reads.
     """
     trees = _shrunk(sources, keep, prune)
     modules = examine(trees)
     opaque = {name for module in modules.values() for name in module.opaque}
+    # What they have of others is read by its name, too.
+    opaque |= {module for one in opaque for module, _ in modules[one].names.values()}
     public = {*keep, *public, *opaque}
     kept = find_kept(trees, public)
-    kept.attributes |= {name for one in opaque for name in modules[one].own}
+    whole = {name for one in opaque for name in modules[one].own}
+    kept.names |= whole
+    kept.attributes |= whole
     linked = link(modules, public)
+    specialise(linked, kept, quiet)
     names = rename(Facts(linked, kept))
-    texts = {name: ast.unparse(tree) for name, tree in linked.trees.items()}
+    texts = {name: plain(tree) for name, tree in linked.trees.items()}
     return Packed(texts, linked.members, names)
 
 

@@ -80,9 +80,12 @@ class Facts(Scoped):
         self.in_classes: set[str] = set()
         self.defined: set[str] = set()
         self.keywords: Counter[str] = Counter()
+        # Attribute -> classes that have it themselves, for all their objects.
+        self.class_names: dict[str, set[str]] = {}
         self.kept_functions = kept.functions
         self._kept = kept
         self._texts: set[str] = set()
+        self._is_spread = False
         self._unknown: set[str] = set()
         self._kept_keywords: set[str] = set()
         self._exceptions: set[str] = set()
@@ -125,9 +128,13 @@ class Facts(Scoped):
             or name in self._exceptions
         )
 
+    def may_rename_parameter(self, name: str) -> bool:
+        """Tell whether it is never passed by name: not as a keyword, not in a dict with `**`."""
+        return name not in self.keywords and not (self._is_spread and name in self._texts)
+
     def may_rename_keyword(self, name: str) -> bool:
         """Tell whether it is a parameter of our functions alone."""
-        return name not in self._kept_keywords
+        return name not in self._kept_keywords and not (self._is_spread and name in self._texts)
 
     def family(self, name: str) -> set[str]:
         """Return the classes of which an object may have that attribute."""
@@ -149,6 +156,7 @@ class Facts(Scoped):
             self._exceptions.add(node.name)
         for name in bound(node.body):
             self.owners.setdefault(name, set()).add(node.name)
+            self.class_names.setdefault(name, set()).add(node.name)
             self.attributes[name] += 2
         self._class = node.name
         super().visit_ClassDef(node)
@@ -259,6 +267,7 @@ class Facts(Scoped):
                     name in self.owners and name not in FOREIGN | self._unknown
                 )
             for keyword in call.keywords:
+                self._is_spread |= is_ours and not keyword.arg
                 if keyword.arg:
                     self.keywords[keyword.arg] += 1
                     if not is_ours:

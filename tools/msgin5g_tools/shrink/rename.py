@@ -182,7 +182,7 @@ class _Renamer(Scoped):
         for arg in arguments(node):
             if arg.arg in self._keywords:
                 new[arg.arg] = self._keywords[arg.arg]
-            elif arg.arg not in self._facts.keywords and arg.arg not in hidden | {"self"}:
+            elif self._facts.may_rename_parameter(arg.arg) and arg.arg not in hidden | {"self"}:
                 new[arg.arg] = next(free)
             arg.arg = new.get(arg.arg, arg.arg)
         for statement in node.body:

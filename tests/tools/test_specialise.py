@@ -1,0 +1,212 @@
+"""What the modules of one board never do is left out, and the rest does what it did."""
+
+import ast
+import contextlib
+import io
+
+import pytest
+
+from msgin5g_tools.shrink import pack
+
+
+def printed(source):
+    """What a program prints."""
+    out = io.StringIO()
+    with contextlib.redirect_stdout(out):
+        exec(compile(source, "m", "exec"), {"__name__": "m"})
+    return out.getvalue()
+
+
+def packed(source, **more):
+    """The packed program, which prints what it printed before."""
+    made = pack({"m": source}, **more).sources["m"]
+    assert printed(made) == printed(source)
+    return made
+
+
+def functions(source):
+    return sum(isinstance(node, ast.FunctionDef) for node in ast.walk(ast.parse(source)))
+
+
+def test_a_parameter_that_is_always_the_same_becomes_a_constant_and_decides():
+    source = (
+        "def f(a, wanted=None, loud=False, *, last=1):\n    return a, wanted, loud, last\n"
+        "def g(a, wanted=None, loud=False):\n    if wanted is None and not loud:\n"
+        "        return [a]\n    return ['never']\n"
+        "print(f(1), f(2, loud=True), g(1), g(2), g(a=3, loud=False))\n"
+    )
+    made = packed(source)
+    assert "never" not in made and "wanted" in source
+
+
+def test_a_parameter_that_is_not_always_the_same_or_set_stays():
+    source = (
+        "def f(a, b=1):\n    b += a\n    return b\n"
+        "def g(a, b=1):\n    return a, b\n"
+        "def h(a, b):\n    return [a for b in (a, 7)]\n"
+        "print(f(1), f(2), g(1), g(2, 3), h(1, 2), h(3, 2), g(True), g(1))\n"
+    )
+    packed(source)
+
+
+@pytest.mark.parametrize(
+    "use",
+    ["call = f\nprint(call(1, 2))", "print(f(*[1, 2]))", "print(f(**{'a': 1, 'b': 2}))"]
+    + ["print([one(1, 2) for one in (f,)])", "print(f(1, 2), 'f')"],
+)
+def test_a_function_that_is_handed_on_keeps_its_parameters(use):
+    packed(f"def f(a, b=5):\n    return a, b\nprint(f(3), f(4))\n{use}\n")
+
+
+def test_what_applications_call_keeps_its_parameters():
+    source = "def f(a, b=5):\n    return a if b == 5 else b\nprint(f(1), f(2))\n"
+    assert "b=5" not in packed(source)
+    assert "b=5" in packed(source, public=["m"])
+
+
+CLASSES = """
+class Params:
+    def __init__(self, wait=2, tries=4):
+        self.wait = wait
+        self.tries = tries
+        self.seen = 0
+class Base:
+    def __init__(self, rng, params=None, reuse=False):
+        self.params = params or Params()
+        self.rng = rng
+        self.reuse = reuse
+        self.unread = rng
+    def step(self):
+        if not self.reuse:
+            return "fresh"
+        return self.params.wait + self.params.tries
+class Child(Base):
+    def __init__(self, rng, params=None, reuse=False):
+        super().__init__(rng, params, reuse)
+        self.more = None
+    def other(self):
+        self.more = 1 if self.more is None else self.more + 1
+        return self.more
+one = Child(5, Params(wait=3), reuse=True)
+print(one.step(), one.other(), one.other())
+"""
+
+
+def test_attributes_that_are_set_once_to_a_constant_are_no_attributes():
+    made = packed(CLASSES)
+    assert "fresh" not in made
+    stored = {
+        node.attr
+        for node in ast.walk(ast.parse(made))
+        if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store)
+    }
+    # params and more.
+    assert len(stored) <= 2
+
+
+ONCE = """
+class Box:
+    def __init__(self):
+        self.items_ = []
+        self.state = "new"
+    def run(self, value):
+        state = value + 1
+        self._note(state, "a")
+        if self._is_full(2):
+            return "full"
+        self._guard(value)
+        return self._last(state)
+    def _note(self, state, text):
+        value = [state, text]
+        self.items_.append(value)
+    def _is_full(self, limit):
+        for one in self.items_:
+            if one[0] > 10:
+                return len(self.items_) > limit
+        return False
+    def _guard(self, value):
+        if value == 3:
+            self.state = "three"
+            return
+        state = "other"
+        if value == 4:
+            return
+        self.state = state
+    def _last(self, state):
+        if state > 100:
+            return None
+        result = self._sum(*[state])
+        text = self._told(result)
+        return text
+    def _sum(self, number):
+        return number + len(self.items_)
+    def _told(self, result):
+        if result % 2:
+            value = "odd"
+        else:
+            return "even"
+        return value
+def later(number):
+    try:
+        return risky(number)
+    except ValueError as problem:
+        return str(problem), number
+def risky(number):
+    number = number * 2
+    if number > 4:
+        raise ValueError("too much")
+    return number
+box = Box()
+print([box.run(one) for one in (1, 3, 4, 20, 30, 200)], box.state, box.items_)
+print(later(1), later(9))
+"""
+
+
+def test_a_function_that_is_called_once_is_put_there():
+    assert functions(packed(ONCE)) <= functions(ONCE) - 5
+
+
+def test_asynchronous_functions_too():
+    source = (
+        "import asyncio\n"
+        "async def main():\n    await pause(3)\n    value = await answer()\n    print(value)\n"
+        "async def pause(count):\n    for one in range(count):\n        await asyncio.sleep(0)\n"
+        "        print(one)\n"
+        "async def answer():\n    await asyncio.sleep(0)\n    return 42\n"
+        "asyncio.run(main())\n"
+    )
+    made = packed(source)
+    assert made.count("async def") == 1
+
+
+def test_what_only_a_call_can_do_stays_a_call():
+    source = (
+        "def count():\n    yield 1\n"
+        "def outer(x):\n    return list(walk(x)), twice(x), again(x)\n"
+        "def walk(x):\n    yield x\n"
+        "def twice(x):\n    return [one + x for one in (1, 2)]\n"
+        "def again(x):\n    return x if x > 3 else again(x + 1)\n"
+        "print(list(count()), outer(1))\n"
+    )
+    packed(source)
+
+
+def test_texts_of_exceptions_that_nobody_reads_go():
+    source = (
+        "class Bad(Exception):\n    pass\n"
+        "def f(x):\n    if x:\n        raise Bad('a long text')\n"
+        "try:\n    f(1)\nexcept Bad:\n    print('bad')\nf(0)\n"
+    )
+    assert "a long text" in packed(source)
+    assert "a long text" not in packed(source, quiet=["Bad"])
+
+
+def test_what_is_counted_up_or_is_a_property_is_still_set():
+    source = (
+        "class A:\n    def __init__(self):\n        self.count = 0\n        self.level = 3\n"
+        "        self.a, self.b = 1, 2\n    def up(self):\n        self.count += 1\n"
+        "    @property\n    def level(self):\n        return 5\n    @level.setter\n"
+        "    def level(self, value):\n        print('set', value)\n"
+        "one = A()\none.up()\none.up()\n"
+    )
+    assert "set" in packed(source)

@@ -1,0 +1,97 @@
+"""Expressions and branches that are decided before anything runs."""
+
+import ast
+from typing import Any
+
+
+class Folder(ast.NodeTransformer):
+    """Work out what constants decide: comparisons with None, `and`, `or`, `not`, `if`."""
+
+    def __init__(self) -> None:
+        self.changed = False
+
+    def visit_UnaryOp(self, node: ast.UnaryOp) -> ast.AST:
+        self.generic_visit(node)
+        if isinstance(node.op, ast.Not) and isinstance(node.operand, ast.Constant):
+            return self._constant(node, not node.operand.value)
+        return node
+
+    def visit_Compare(self, node: ast.Compare) -> ast.AST:
+        self.generic_visit(node)
+        left, right = node.left, node.comparators[0]
+        if len(node.ops) > 1 or not isinstance(left, ast.Constant):
+            return node
+        if not isinstance(right, ast.Constant):
+            return node
+        if isinstance(node.ops[0], ast.Is | ast.IsNot) and None in (left.value, right.value):
+            is_same = left.value is right.value
+            return self._constant(node, is_same == isinstance(node.ops[0], ast.Is))
+        return node
+
+    def visit_BoolOp(self, node: ast.BoolOp) -> ast.AST:
+        self.generic_visit(node)
+        decides = isinstance(node.op, ast.Or)
+        kept: list[ast.expr] = []
+        for i, one in enumerate(node.values):
+            if isinstance(one, ast.Constant):
+                if bool(one.value) == decides:
+                    kept.append(one)
+                    break
+                if i < len(node.values) - 1:
+                    continue
+            kept.append(one)
+        if len(kept) == len(node.values):
+            return node
+        self.changed = True
+        node.values = kept
+        return node if len(kept) > 1 else kept[0]
+
+    def visit_IfExp(self, node: ast.IfExp) -> ast.AST:
+        self.generic_visit(node)
+        if isinstance(node.test, ast.Constant):
+            self.changed = True
+            return node.body if node.test.value else node.orelse
+        return node
+
+    def visit_If(self, node: ast.If) -> ast.AST | list[ast.stmt]:
+        self.generic_visit(node)
+        if isinstance(node.test, ast.Constant):
+            self.changed = True
+            return (node.body if node.test.value else node.orelse) or ast.copy_location(
+                ast.Pass(), node
+            )
+        node.orelse = [one for one in node.orelse if not isinstance(one, ast.Pass)]
+        return node
+
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
+        return self._function(node)
+
+    def visit_AsyncFunctionDef(self, node: ast.AsyncFunctionDef) -> ast.AST:
+        return self._function(node)
+
+    def _function(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> ast.AST:
+        self.generic_visit(node)
+        for part in ast.walk(node):
+            for name in ("body", "orelse", "finalbody"):
+                body = getattr(part, name, None)
+                if isinstance(body, list) and body:
+                    setattr(part, name, _reached(body))
+        return node
+
+    def _constant(self, node: ast.expr, value: Any) -> ast.expr:
+        self.changed = True
+        return ast.copy_location(ast.Constant(value), node)
+
+
+def _reached(body: list[ast.stmt]) -> list[ast.stmt]:
+    """Return the statements of a block that can be reached, without those that do nothing."""
+    out: list[ast.stmt] = []
+    for one in body:
+        is_idle = isinstance(one, ast.Pass) or (
+            isinstance(one, ast.Expr) and isinstance(one.value, ast.Constant)
+        )
+        if not is_idle:
+            out.append(one)
+        if isinstance(one, ast.Return | ast.Raise):
+            break
+    return out or [ast.copy_location(ast.Pass(), body[0])]

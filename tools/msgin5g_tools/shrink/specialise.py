@@ -1,0 +1,259 @@
+"""What the modules of one board never do: arguments and attributes that have one value only.
+
+A parameter that every call gives the same constant, or that none gives, becomes that constant; so
+does an attribute that is set once, to a constant. What follows from that is worked out, and what
+nobody reads or calls any more goes.
+"""
+
+import ast
+from collections import Counter
+from collections.abc import Collection, Iterator
+
+from msgin5g_tools.shrink.calls import Definition, Function, argument, functions
+from msgin5g_tools.shrink.facts import Facts, Kept
+from msgin5g_tools.shrink.fold import Folder
+from msgin5g_tools.shrink.link import Linked
+from msgin5g_tools.shrink.unfold import unfold
+
+_ROUNDS = 20
+
+
+def specialise(linked: Linked, kept: Kept, quiet: Collection[str] = ()) -> None:
+    """Do it in the trees of the units. quiet: exceptions whose texts nobody ever sees."""
+    for tree in linked.trees.values():
+        _Silencer(quiet).visit(tree)
+    for _ in range(_ROUNDS):
+        facts = Facts(linked, kept)
+        changed = _parameters(linked, facts)
+        changed |= _attributes(linked, facts)
+        for tree in linked.trees.values():
+            folder = Folder()
+            folder.visit(tree)
+            changed |= folder.changed
+        changed |= _unused(linked, kept)
+        if not changed and not unfold(linked, Facts(linked, kept)):
+            return
+
+
+def _parameters(linked: Linked, facts: Facts) -> bool:
+    changed = False
+    for function in functions(linked, facts):
+        if function.calls:
+            for position in reversed(range(int(function.is_method), len(function.node.args.args))):
+                changed |= _parameter(function, position)
+    return changed
+
+
+def _parameter(function: Function, position: int) -> bool:
+    """Make a constant of one parameter, or drop it if nobody reads it."""
+    args = function.node.args
+    name = args.args[position].arg
+    at = position - int(function.is_method)
+    default_at = position - len(args.args) + len(args.defaults)
+    default = args.defaults[default_at] if default_at >= 0 else None
+    given = [argument(call, at, name) or default for call in function.calls]
+    inside = [node for one in function.node.body for node in ast.walk(one)]
+    uses = [node for node in inside if isinstance(node, ast.Name) and node.id == name]
+    if any(isinstance(node, ast.arg) and node.arg == name for node in inside):
+        return False
+    if not all(isinstance(node.ctx, ast.Load) for node in uses):
+        return False
+    first = given[0]
+    if uses:
+        if not isinstance(first, ast.Constant):
+            return False
+        if not all(isinstance(one, ast.Constant) and _same(one, first) for one in given):
+            return False
+        replacer = _Replacer(set(map(id, uses)), first)
+        function.node.body = [replacer.visit(one) for one in function.node.body]
+    elif not all(one is not None and _is_pure(one) for one in given):
+        return False
+    for call in function.calls:
+        if at < len(call.args):
+            del call.args[at]
+        call.keywords = [one for one in call.keywords if one.arg != name]
+    if default_at >= 0:
+        del args.defaults[default_at]
+    del args.args[position]
+    return True
+
+
+def _attributes(linked: Linked, facts: Facts) -> bool:
+    """Put the values of attributes that are set once, to a constant, where they are read; drop
+    what is set and never read."""
+    read: set[str] = set()
+    stores: Counter[str] = Counter()
+    plain: Counter[str] = Counter()
+    for tree in linked.trees.values():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Attribute):
+                if isinstance(node.ctx, ast.Load):
+                    read.add(node.attr)
+                else:
+                    stores[node.attr] += 1
+            elif isinstance(node, ast.Assign) and (target := _target(node)) is not None:
+                plain[target.attr] += 1
+    ours = {
+        name
+        for name in stores
+        if facts.may_rename_attribute(name) and name not in facts.class_names
+    }
+    values = {
+        name: value
+        for name, value in _at_first(linked)
+        if name in ours & read and stores[name] == 1
+    }
+    unread = {name for name in ours - read if stores[name] == plain[name]}
+    changed = False
+    for tree in linked.trees.values():
+        putter = _Putter(values, unread)
+        putter.visit(tree)
+        changed |= putter.changed
+    return changed
+
+
+def _at_first(linked: Linked) -> Iterator[tuple[str, ast.Constant]]:
+    """Yield the attributes that an object sets on itself, to a constant, when it is made."""
+    for tree in linked.trees.values():
+        classes = [node for node in tree.body if isinstance(node, ast.ClassDef)]
+        for function in [one for node in classes for one in node.body]:
+            if not isinstance(function, Definition) or function.name != "__init__":
+                continue
+            for one in function.body:
+                target = _target(one)
+                if target is None or not isinstance(target.value, ast.Name):
+                    continue
+                value = one.value if isinstance(one, ast.Assign) else None
+                if target.value.id == "self" and isinstance(value, ast.Constant):
+                    yield target.attr, value
+
+
+class _Putter(ast.NodeTransformer):
+    """Put values in the place of attributes; drop what sets those in `unread`."""
+
+    def __init__(self, values: dict[str, ast.Constant], unread: set[str]) -> None:
+        self._values = values
+        self._unread = unread
+        self.changed = False
+
+    def visit_Attribute(self, node: ast.Attribute) -> ast.AST:
+        self.generic_visit(node)
+        value = self._values.get(node.attr)
+        if value is None or not isinstance(node.ctx, ast.Load) or not _is_pure(node.value):
+            return node
+        self.changed = True
+        return ast.copy_location(ast.Constant(value.value), node)
+
+    def visit_Assign(self, node: ast.Assign) -> ast.AST:
+        target = _target(node)
+        if target is not None and target.attr in self._unread and _is_pure(target.value):
+            self.changed = True
+            if _is_pure(node.value):
+                return ast.copy_location(ast.Pass(), node)
+            return ast.copy_location(ast.Expr(self.visit(node.value)), node)
+        return self.generic_visit(node)
+
+
+def _unused(linked: Linked, kept: Kept) -> bool:
+    """Drop functions, methods, classes and imports that nobody names."""
+    named: set[str] = set()
+    for tree in linked.trees.values():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Name):
+                named.add(node.id)
+            elif isinstance(node, ast.Attribute):
+                named.add(node.attr)
+            elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+                named.add(node.value)
+            elif isinstance(node, ast.ImportFrom):
+                # Those at the top of a unit are there for what is in it.
+                named |= {alias.name for alias in node.names if alias.asname}
+    facts = Facts(linked, kept)
+    changed = False
+    for unit, tree in linked.trees.items():
+        before = ast.dump(tree)
+        body: list[ast.stmt] = []
+        for one in tree.body:
+            if isinstance(one, ast.ImportFrom) and one.module in linked.trees:
+                # Its own mention here is one.
+                read = facts.globals[unit]
+                one.names = [
+                    alias
+                    for alias in one.names
+                    if read[alias.name] > 1
+                    or alias.name in kept.names
+                    or alias.name not in facts.defined
+                ]
+                if not one.names:
+                    continue
+            elif _is_unnamed(one, named) and facts.may_rename_global(getattr(one, "name", "")):
+                continue
+            if isinstance(one, ast.ClassDef):
+                one.body = [
+                    part
+                    for part in one.body
+                    if not isinstance(part, Definition)
+                    or part.name in named
+                    or part.decorator_list
+                    or not facts.may_rename_attribute(part.name)
+                ] or [ast.Pass()]
+            body.append(one)
+        tree.body = body
+        ast.fix_missing_locations(tree)
+        changed |= ast.dump(tree) != before
+    return changed
+
+
+def _is_unnamed(node: ast.stmt, named: set[str]) -> bool:
+    if isinstance(node, Definition | ast.ClassDef):
+        return node.name not in named and not node.decorator_list
+    return False
+
+
+class _Silencer(ast.NodeTransformer):
+    """Raise some exceptions without a text."""
+
+    def __init__(self, quiet: Collection[str]) -> None:
+        self._quiet = quiet
+
+    def visit_Raise(self, node: ast.Raise) -> ast.AST:
+        made = node.exc.func if isinstance(node.exc, ast.Call) else None
+        if isinstance(made, ast.Name) and made.id in self._quiet:
+            node.exc = made
+        return node
+
+
+class _Replacer(ast.NodeTransformer):
+    """Put a constant in the place of some names, given by the ids of their nodes."""
+
+    def __init__(self, uses: set[int], value: ast.Constant) -> None:
+        self._uses = uses
+        self._value = value
+
+    def visit_Name(self, node: ast.Name) -> ast.AST:
+        if id(node) in self._uses:
+            return ast.copy_location(ast.Constant(self._value.value), node)
+        return node
+
+
+def _target(node: ast.stmt) -> ast.Attribute | None:
+    """Return the attribute that a statement sets, if it does nothing else."""
+    if isinstance(node, ast.Assign) and len(node.targets) == 1:
+        target = node.targets[0]
+        return target if isinstance(target, ast.Attribute) else None
+    return None
+
+
+def _is_pure(node: ast.expr) -> bool:
+    """Tell whether evaluating an expression does nothing else."""
+    if isinstance(node, ast.Attribute):
+        return _is_pure(node.value)
+    if isinstance(node, ast.Tuple | ast.List):
+        return all(map(_is_pure, node.elts))
+    if isinstance(node, ast.Dict):
+        return not node.keys
+    return isinstance(node, ast.Constant | ast.Name)
+
+
+def _same(one: ast.Constant, other: ast.Constant) -> bool:
+    return type(one.value) is type(other.value) and one.value == other.value
