@@ -22,6 +22,8 @@ PASS_TIMEOUT_MS = 20_000
 # What is this gateway's address, and what the answer's receiver needs to know.
 _NOT_PASSED = (coap.URI_HOST, coap.URI_PORT)
 _UNKNOWN_SERVICE = "not this service"
+_TOO_LONG = b"the server's answer does not fit one datagram"
+_MORE = 0x08  # of a Block option: another one follows
 _ANSWERED = (coap.ETAG, coap.CONTENT_FORMAT, coap.MAX_AGE)
 
 
@@ -118,6 +120,10 @@ class Configuring:
         if code == coap.FORBIDDEN:
             # The server may not know any more from where the gateway speaks.
             self._own.renew(now)
+        if any(number == coap.BLOCK2 and value and value[-1] & _MORE for number, value in options):
+            # Half a document would look like all of it.
+            shared.answer(get.incoming, coap.BAD_GATEWAY, _TOO_LONG, ue=get.ue_id, peer=get.peer)
+            return
         passed = [one for one in options if one[0] in _ANSWERED]
         shared.observed(get.incoming, code, payload, passed, ue=get.ue_id, peer=get.peer)
 

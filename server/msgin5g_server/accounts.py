@@ -4,7 +4,7 @@ Accounts say who may register and which gateway alone may speak for whom. Who is
 from the request and from where it came: this is enough for a lab, and no authentication.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from msgin5g import gaps
@@ -17,10 +17,11 @@ class Accounts:
     rows: the [[ue]] tables. is_open: a UE without an account may register as well.
     """
 
-    def __init__(self, rows: Iterable[Mapping[str, Any]], is_open: bool, registry: Registry):
+    def __init__(self, rows: Sequence[Mapping[str, Any]], is_open: bool, registry: Registry):
         self._gateway_of: dict[str, str | None] = {
             row["ue_service_id"]: row.get("gateway") for row in rows
         }
+        self._ue_id_of = {row["ue_service_id"]: row.get("ue_id") for row in rows}
         # Gateways that an account names, and others that showed by a bulk request what they are.
         self._named = frozenset(gateway for gateway in self._gateway_of.values() if gateway)
         self._shown: set[str] = set()
@@ -56,6 +57,14 @@ class Accounts:
         if speaker is not None and speaker != claimed:
             return gaps.CAUSE_NOT_AUTHORISED_GATEWAY
         return ""
+
+    def refuse_ue_id(self, ue_service_id: str, told: str | None) -> str:
+        """Return the cause for which a UE's own word on its MSGin5G UE ID is refused, or "".
+
+        It is the device that would be triggered; told: None if it said nothing.
+        """
+        known = self._ue_id_of.get(ue_service_id)
+        return "" if told is None or known in (None, told) else gaps.CAUSE_WRONG_UE_ID
 
     def speaker(self, source: str) -> str:
         """Return the gateway that is registered from this endpoint, or ""."""

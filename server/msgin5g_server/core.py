@@ -188,6 +188,9 @@ class ServerCore:
     ) -> tuple[int, bytes]:
         ue = request.ue_service_id
         cause = self.accounts.refuse(ue, source, claimed, bulk)
+        if not cause:
+            trigger = (request.profile or {}).get(n.TRI_INFO) or {}
+            cause = self.accounts.refuse_ue_id(ue, trigger.get(n.UE_ID))
         before = self._current(ue, now)
         if not cause and before is None and self.registry.is_full():
             cause = gaps.CAUSE_CONGESTION

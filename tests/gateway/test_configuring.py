@@ -43,6 +43,22 @@ def test_a_refusal_of_the_server_comes_back_as_it_is(office, code):
     assert office.passed == [(office.last, code, b"because", [])]
 
 
+def test_an_answer_in_blocks_is_not_passed_off_as_whole(office):
+    """UEs are answered in one datagram: half a document would look like all of it."""
+    office.ask()
+    options = [(coap.CONTENT_FORMAT, b"\x3c"), (coap.BLOCK2, b"\x0e")]
+    office.pass_back(payload=b"\xa1" * 1024, options=options)
+    code, text = office.answer_to(office.last)
+    assert (code, text) == (coap.BAD_GATEWAY, b"the server's answer does not fit one datagram")
+    assert not office.passed
+    # The last block is the only one.
+    office.ask()
+    office.pass_back(
+        payload=b"\xa0", options=[(coap.CONTENT_FORMAT, b"\x3c"), (coap.BLOCK2, b"\x06")]
+    )
+    assert office.passed[-1][1:3] == (coap.CONTENT, b"\xa0")
+
+
 def test_a_gateway_that_is_refused_registers_anew(tmp_path):
     office = Office(tmp_path, bulk=PASS, register=True)
     office.serve()

@@ -503,3 +503,29 @@ def test_all_of_it_is_there_after_a_restart(tmp_path):
     assert server.reg(6, AT_G1)[1] == good(6)
     assert server.breg(1, 5)[0] == coap.CHANGED
     server.registry.close()
+
+
+@pytest.mark.parametrize("bulk", [False, True])
+def test_a_ue_is_triggered_by_the_ue_id_of_its_account_and_by_no_other(tmp_path, bulk):
+    """Else the server would wake the device of somebody else."""
+    own = PROFILE["triInfo"]["ueId"]
+    account = {"ue_service_id": ue_id(5), "gateway": G1, "ue_id": own}
+    server = Server(tmp_path, accounts=[*ACCOUNTS[:5], account])
+    server.sign_in(G1, AT_G1)
+
+    def register(ue_id_told):
+        profile = {"triInfo": {**PROFILE["triInfo"], "ueId": ue_id_told}}
+        if not bulk:
+            return server.reg(5, AT_G1, profile)[1]
+        entries = [reg(ue_id(5), SERVICE, profile=profile)]
+        return server.ask(breg(G1, SERVICE, entries), AT_G1)[1]["regRespList"][0]
+
+    assert register(own)["result"] is True
+    before = server.row(5)
+    refused = register("urn:example:device:2")
+    assert (refused["result"], refused["cause"]) == (False, gaps.CAUSE_WRONG_UE_ID)
+    assert server.row(5) is before
+    assert server.events("refused")[-1]["cause"] == gaps.CAUSE_WRONG_UE_ID
+    # Without triggering information nothing is to be compared; nor without a ue_id.
+    assert server.reg(5, AT_G1)[1]["result"] is True
+    assert server.reg(1, AT, PROFILE)[1]["result"] is True
