@@ -37,7 +37,7 @@ def installed(tmp_path_factory):
     for words in install_commands():
         if words[0] in _OF_THE_MACHINE or words[-1] == "ues":
             continue
-        words = [re.sub(r"^/(?=opt|etc)", f"{folder}/", word) for word in words]
+        words = [re.sub(r"^/(?=opt|etc|var)", f"{folder}/", word) for word in words]
         if words[0] == "python3":
             words[0] = sys.executable
         result = subprocess.run(
@@ -95,7 +95,9 @@ def test_units_of_the_readme_run_as_installed(installed, tmp_path):
         try:
             ready = server.wait_for("ready")
             assert at_server.take()["READY"] == "1"
+            # What the unit's StateDirectory makes is what the configuration names.
             assert ready["data"] == f"{installed}/var/lib/msgin5g-server"
+            assert [*(installed / "var/lib/msgin5g-server").glob("*.sqlite3")]
             gateway = start(
                 *(installed, "gateway", at_gateway),
                 gateway_server=f"coap://{ready['coap']}",

@@ -81,8 +81,10 @@ def test_a_hung_or_dead_daemon_is_started_again_and_a_wrong_configuration_is_not
 @pytest.mark.parametrize("role", ROLES)
 def test_state_is_where_the_unit_may_write_and_logs_go_to_the_journal(role):
     command = setting(role, "ExecStart")[0]
-    assert command.endswith(f"--data %S/{setting(role, 'StateDirectory')[0]}")
-    assert f"-c %d/{role}.toml" in command
+    # Where the data are is said by the configuration alone, so that who reads it finds them.
+    assert command.endswith(f" {role} -c %d/{role}.toml")
+    state = setting(role, "StateDirectory")[0]
+    assert f"config init {role} --data /var/lib/{state} " in (ROOT / "README.md").read_text()
     assert setting(role, "LoadCredential") == [f"{role}.toml:/etc/msgin5g/{role}.toml"]
     assert setting(role, "WorkingDirectory") == [f"%S/{setting(role, 'StateDirectory')[0]}"]
     for name in ("StandardOutput", "LogsDirectory"):

@@ -1,6 +1,7 @@
 """`msgin5g messages`, against a real server."""
 
 import json
+import socket
 
 import pytest
 
@@ -106,23 +107,44 @@ def test_follow_prints_each_change(server):
     assert [one["trace"] for one in follower.events] == [done, trace]
 
 
-def test_follow_ends_with_the_server(tmp_path):
-    server = msgin5g(
-        *("server", "--open", "--json", "--data", tmp_path, "--bind", "127.0.0.1:0"),
-        *("--http", "127.0.0.1:0"),
-    )
-    http = server.wait_for("ready")["http"]
-    coap = f"coap://{server.events[0]['coap']}"
-    follower = msgin5g("messages", "--http", http, "--follow", "--all", "--json")
-    listener = msgin5g("listen", "--server", coap, "--ue", B, "--json")
-    listener.wait_for("ready")
-    follower.wait_for(None, kind="REG", state="registered")
-    listener.stop()
-    server.stop()
-    assert follower.wait() == 1
-    # Whichever it notices first: the stream, or the message that it asks about.
-    said = follower.events[-1]["text"]
-    assert "ended the stream" in said or "no server answers" in said
+def test_follow_survives_a_restart_of_the_server_and_says_so(tmp_path):
+    def start(coap="127.0.0.1:0", http="127.0.0.1:0"):
+        server = msgin5g(
+            *("server", "--open", "--json", "--data", tmp_path, "--bind", coap, "--http", http)
+        )
+        return server, server.wait_for("ready")
+
+    def come_and_go(coap):
+        listener = msgin5g("listen", "--server", f"coap://{coap}", "--ue", B, "--json")
+        listener.wait_for("ready")
+        listener.stop()
+
+    server, at = start()
+    said = f"msgin5g messages: {{}}http://{at['http']} {{}}"
+    follower = msgin5g("messages", "--http", at["http"], "--follow", "--all", "--json")
+    try:
+        come_and_go(at["coap"])
+        first = follower.wait_for(None, kind="REG", state="registered")
+        server.kill()
+        lost = said.format("the connection to ", "is lost; trying again until Ctrl-C")
+        follower.wait_for("output", text=lost)
+        server, _ = start(at["coap"], at["http"])
+        follower.wait_for("output", text=said.format("", "is there again"))
+        come_and_go(at["coap"])
+        again = follower.wait_for(None, kind="REG", state="registered")
+        assert again["trace"] != first["trace"]
+        # An outage is a line, however many attempts it takes.
+        assert [one.get("text") for one in follower.events].count(lost) == 1
+    finally:
+        follower.kill()
+        server.stop()
+
+
+def test_follow_waits_for_no_server_that_was_never_there(capsys):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        http = f"127.0.0.1:{taken.getsockname()[1]}"
+        assert "no server answers" in ask(capsys, http, "--follow", code=1).err
 
 
 def test_hostile_text_is_shown_as_text_on_a_terminal(server):

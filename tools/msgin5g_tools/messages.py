@@ -3,10 +3,12 @@
 import argparse
 import json
 import sys
+import time
 import urllib.parse
 from collections import OrderedDict
 from collections.abc import Iterator
 from datetime import datetime
+from itertools import count
 from typing import Any
 
 from msgin5g_tools.http_client import HttpClient, HttpError, add_http_arguments, connect
@@ -14,6 +16,9 @@ from msgin5g_tools.tables import moment, show, text
 
 _PAGE = 1_000
 _MAX_FOLLOWED = 2_000
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.5, 10.0
+# Of a server that starts, or has enough pages open for the moment; others do not pass by waiting.
+_MAY_PASS = (0, 503)
 _MESSAGES = ("MSG", "IMDN", "MSGRESP", "SEGREC", "SEGCONFIR")
 _HEADS = ("BEGAN", "FROM", "TO", "STATE", "MS", "HOPS", "TEXT", "TRACE")
 _HOP_HEADS = ("AFTER", "AT", "WHAT HAPPENED", "INTERFACE", "UE", "PEER", "DETAIL")
@@ -37,7 +42,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--all", action="store_true", help="registrations and subscriptions as well"
     )
     parser.add_argument(
-        "--follow", action="store_true", help="go on with a line for each change, until Ctrl-C"
+        "--follow",
+        action="store_true",
+        help="go on with a line for each change, until Ctrl-C, whether the server restarts or not",
     )
     parser.add_argument(
         "--count", type=int, default=0, metavar="N", help="with --follow: end after N lines"
@@ -116,19 +123,49 @@ def _follow(server: HttpClient, args: argparse.Namespace) -> None:
         left -= 1
         if not left:
             return
-    raise HttpError(f"{server.base} ended the stream; was the server stopped?")
 
 
 def _changes(server: HttpClient, args: argparse.Namespace) -> Iterator[Row]:
-    # Open before the list is asked for, so that nothing passes between the two.
-    stream = server.events("/view/events")
-    yield from recent(server, args.ue, args.limit, args.all)
+    """Yield rows without end: a server that was there once is awaited when it has gone."""
+    pauses: Iterator[float] | None = None
+    is_lost = False
+    while True:
+        try:
+            # Open before the list is asked for, so that nothing passes between the two.
+            stream = server.events("/view/events")
+            rows = recent(server, args.ue, args.limit, args.all)
+            if is_lost:
+                _say(f"{server.base} is there again")
+            pauses, is_lost = _pauses(), False
+            yield from rows
+            yield from _of_stream(server, stream, args)
+        except HttpError as problem:
+            if pauses is None or problem.status not in _MAY_PASS:
+                raise
+        if not is_lost:
+            _say(f"the connection to {server.base} is lost; trying again until Ctrl-C")
+        is_lost = True
+        time.sleep(next(pauses))
+
+
+def _of_stream(
+    server: HttpClient, stream: Iterator[tuple[str, Any]], args: argparse.Namespace
+) -> Iterator[Row]:
     for event, entry in stream:
         trace = entry.get("trace") if event == "entry" and isinstance(entry, dict) else None
         if isinstance(trace, str) and (not args.ue or args.ue in map(str, entry.values())):
             row = _summary(server, trace)
             if row is not None and (args.all or row["kind"] in _MESSAGES):
                 yield row
+
+
+def _pauses() -> Iterator[float]:
+    """Yield the seconds between two attempts to connect."""
+    return (min(_FIRST_PAUSE_S * 2**failures, _LONGEST_PAUSE_S) for failures in count())
+
+
+def _say(text: str) -> None:
+    print(f"msgin5g messages: {text}", file=sys.stderr, flush=True)
 
 
 def _summary(server: HttpClient, trace: str) -> Row | None:

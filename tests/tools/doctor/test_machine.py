@@ -1,6 +1,7 @@
 """`msgin5g doctor` without files: findings, remedies, exit code."""
 
 import json
+import os
 import socket
 from pathlib import Path
 
@@ -72,6 +73,25 @@ def test_data_folder_that_cannot_be_used() -> None:
     finding = machine.sqlite(Path("/proc"))
     assert finding.state == "missing"
     assert "--data" in finding.do
+
+
+def test_data_of_another_user_are_told_apart(tmp_path) -> None:
+    """As the folder of a service is, which systemd keeps closed to all others."""
+    closed = tmp_path / "private"
+    closed.mkdir(0)
+    own = os.geteuid()
+    try:
+        if own == 0:
+            os.seteuid(65534)
+        finding = machine.sqlite(closed / "msgin5g-gateway", "gateway's data", "fault")
+    finally:
+        os.seteuid(own)
+    assert (finding.state, finding.what) == ("fault", "gateway's data")
+    assert "permission denied" in finding.found and "sudo" in finding.do
+
+
+def test_a_folder_that_no_system_can_have_is_a_finding() -> None:
+    assert machine.sqlite(Path("/" + "x" * 300)).state == "missing"
 
 
 def test_on_a_terminal_it_is_a_table(tmp_path) -> None:

@@ -85,18 +85,21 @@ def _micropython(otherwise: str) -> Finding:
 def sqlite(data: Path, name: str = "SQLite", bad: str = MISSING, key: str = "--data") -> Finding:
     """Try a database with a write-ahead log in the folder or its nearest existing parent."""
     folder = data.absolute()
-    if folder.exists() and not folder.is_dir():
-        do = f"choose a folder with {key}"
-        return Finding(name, bad, f"{folder}: is a file", do)
-    while not folder.is_dir() and folder != folder.parent:
-        folder = folder.parent
     try:
+        if folder.exists() and not folder.is_dir():
+            do = f"choose a folder with {key}"
+            return Finding(name, bad, f"{folder}: is a file", do)
+        while not folder.is_dir() and folder != folder.parent:
+            folder = folder.parent
         with tempfile.TemporaryDirectory(prefix=".msgin5g-doctor-", dir=folder) as scratch:
             connection = sqlite3.connect(Path(scratch) / "test.db")
             with contextlib.closing(connection):
                 (mode,) = connection.execute("PRAGMA journal_mode=WAL").fetchone()
                 connection.execute("CREATE TABLE t (x)")
                 connection.commit()
+    except PermissionError:
+        do = f"run doctor with sudo, or choose a folder that may be written with {key}"
+        return Finding(name, bad, f"{folder}: permission denied", do)
     except (OSError, sqlite3.Error) as problem:
         do = f"choose a folder that may be written with {key}"
         return Finding(name, bad, f"{folder}: {problem}", do)
