@@ -1,10 +1,12 @@
 """`msgin5g doctor -c FILE …`: a stack that is well, and prepared faults that are found."""
 
 import json
+import os
 import re
 import socket
 import subprocess
 import sys
+import threading
 from contextlib import ExitStack
 from pathlib import Path
 from tempfile import gettempdir
@@ -15,7 +17,7 @@ from aiohttp import web
 from msgin5g_tools.cli import main
 from msgin5g_tools.doctor import bluetooth, clock, reach
 from tests.http_answers import serving
-from tests.processes import Stack
+from tests.processes import DEADLINE_S, Stack
 from tests.serial_cable import Port
 
 GW, UE = "urn:example:gw:1", "urn:example:ue:1"
@@ -279,6 +281,55 @@ def test_a_serial_port_that_is_there(files, examine, tmp_path):
         port.unplug()
     told = next(one for one in checks if one["what"] == "serial link")
     assert (told["state"], told["found"]) == ("ok", f"{tmp_path}/tty: may be opened")
+
+
+def test_a_serial_port_is_not_opened_for_that(files, examine, tmp_path):
+    """Opening would pull DTR and RTS, and a board at work would be reset."""
+    port = Port(str(tmp_path / "tty"))
+    files.set(files.gateway, links=[port.url])
+    opened = []
+
+    def note(event, arguments):
+        if event == "open" and is_watching and os.fspath(port.path) == str(arguments[0]):
+            opened.append(arguments)
+
+    is_watching = True
+    sys.addaudithook(note)
+    try:
+        _, checks = examine()
+    finally:
+        is_watching = False
+        port.unplug()
+    assert any(one["found"].endswith("tty: may be opened") for one in checks)
+    assert opened == []
+
+
+def test_who_answers_http_byte_by_byte_is_not_waited_for(monkeypatch):
+    monkeypatch.setattr(reach, "_HTTP_S", 0.3)
+    done = threading.Event()
+
+    def trickle(listener):
+        connection, _ = listener.accept()
+        with connection:
+            connection.sendall(b"HTTP/1.1 200 OK\r\nX: ")
+            while not done.wait(0.05):
+                try:
+                    connection.sendall(b"x")
+                except OSError:
+                    return
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        other = threading.Thread(target=trickle, args=(listener,), daemon=True)
+        other.start()
+        asked = threading.Thread(
+            target=reach.ping_http, args=("http", *listener.getsockname(), "/health"), daemon=True
+        )
+        asked.start()
+        asked.join(DEADLINE_S)
+        is_over = not asked.is_alive()
+        done.set()
+        other.join(DEADLINE_S)
+    assert is_over
 
 
 AS_SOMEBODY = """

@@ -1,10 +1,12 @@
 """Who is at an address: is a port taken, does CoAP or HTTP answer there?"""
 
+import contextlib
 import errno
 import http.client
 import secrets
 import socket
 import ssl
+import threading
 import time
 from email.utils import parsedate_to_datetime
 
@@ -100,11 +102,24 @@ def _get(scheme: str, host: str, port: int, path: str) -> http.client.HTTPRespon
     else:
         connection = http.client.HTTPConnection(host, port, timeout=_HTTP_S)
     try:
-        connection.request("GET", path)
-        answer = connection.getresponse()
-        answer.read(4096)
-        return answer
+        connection.connect()
+        # The time-out of a socket is that of one read: who sends a byte now and then has no end.
+        end = threading.Timer(_HTTP_S, _hang_up, (connection.sock,))
+        end.daemon = True
+        end.start()
+        try:
+            connection.request("GET", path)
+            answer = connection.getresponse()
+            answer.read(4096)
+            return answer
+        finally:
+            end.cancel()
     except (OSError, http.client.HTTPException):
         return None
     finally:
         connection.close()
+
+
+def _hang_up(sock: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        sock.shutdown(socket.SHUT_RDWR)

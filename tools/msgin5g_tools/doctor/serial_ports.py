@@ -1,8 +1,8 @@
 """Serial ports: those that links name, those that are plugged in, and boards on USB."""
 
-import contextlib
 import glob
 import os
+import stat
 from collections.abc import Iterator, Sequence
 
 from msgin5g_host.serial_url import parse_serial
@@ -57,15 +57,20 @@ def _configured(path: str) -> Finding:
     refusal = _refusal(path)
     if refusal:
         return Finding(what, FAULT, f"{path}: permission denied", refusal)
-    with contextlib.suppress(OSError):
-        handle = os.open(path, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)
-        try:
-            if not os.isatty(handle):
-                do = "name a serial port in links of gateway.toml"
-                return Finding(what, FAULT, f"{path} is no serial port", do)
-        finally:
-            os.close(handle)
+    if not _is_terminal(path):
+        do = "name a serial port in links of gateway.toml"
+        return Finding(what, FAULT, f"{path} is no serial port", do)
     return Finding(what, OK, f"{path}: may be opened")
+
+
+def _is_terminal(path: str) -> bool:
+    """Tell it without opening the port: that would pull DTR and RTS, which resets some boards."""
+    found = os.stat(path)
+    if not stat.S_ISCHR(found.st_mode):
+        return False
+    device = f"/sys/dev/char/{os.major(found.st_rdev)}:{os.minor(found.st_rdev)}/subsystem"
+    # Pseudo-terminals are not there.
+    return not os.path.exists(device) or os.path.basename(os.path.realpath(device)) == "tty"
 
 
 def _refusal(path: str) -> str:
