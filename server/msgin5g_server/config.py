@@ -185,7 +185,13 @@ TABLES = (
         "ue",
         (
             Key("ue.ue_service_id", str, "", "who may register, a URI", check_uri, required=True),
-            Key("ue.ue_id", str, None, "its MSGin5G UE ID, for configuration", check_ue_id),
+            Key(
+                "ue.ue_id",
+                str,
+                None,
+                "its MSGin5G UE ID, for configuration and triggering",
+                check_ue_id,
+            ),
             Key("ue.gateway", str, None, "the gateway that alone may speak for it", check_uri),
             Key(
                 "ue.segment_bytes",
