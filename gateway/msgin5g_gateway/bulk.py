@@ -111,7 +111,10 @@ class BulkHandler:
         leaves = max(self._schedules[kind].add(now, due, now), self._not_before)
         shared.counters["cached"] += 1
         wait_s = round((leaves - now) / 1000, 1)
-        shared.log.event("cached", ue=ue, what=kind, leaves_in_s=wait_s, trace=row.trace)
+        # What becomes of this one becomes of the one that it replaces.
+        replaced = None if older is None or older.trace == row.trace else [older.trace]
+        named = {"ue": ue, "trace": row.trace, "traces": replaced}
+        shared.log.event("cached", what=kind, leaves_in_s=wait_s, **named)
         return interim(ue, max(leaves - now, 0) // 1000 + 1)
 
     def supersede(

@@ -93,7 +93,8 @@ class DeviceRequests:
         message_id = {MESSAGE: "message_id", REPORT: "reply_to"}.get(what)
         if message_id is not None:
             octets = getattr(request, message_id)
-            return {"ue": ue, "trace": octets and app_client.uuid_text(bytes(octets))}
+            trace = octets and app_client.uuid_text(bytes(octets))
+            return {"ue": ue, "from": ue, "trace": trace}
         return {"ue": ue, "trace": trace if what == n.DEREG else None}
 
     def _reject_malformed(self, kind: int, peer: str) -> None:

@@ -72,7 +72,7 @@ class Devices:
         self._throttle = Throttle()
         self._under_way: dict[int, OnBehalf] = {}
         self._leaving: list[Device] = []
-        self._gone: OrderedDict[bytes, tuple[str, int]] = OrderedDict()
+        self._gone: OrderedDict[bytes, tuple[str, int, str | None]] = OrderedDict()
         for device in list(self._store.devices.values()):
             if not self._is_known(device):
                 self._end(device, "no longer in the table")
@@ -107,7 +107,7 @@ class Devices:
                 known.speaks_l3 = asker.speaks_l3
                 self._store.put_device(known)
             self._shared.counters["devices_repeated"] += 1
-            asker.accept(known.registration_id)
+            self._accept_alone(asker, known.registration_id, ue)
             return
         if known is None and len(self._store.devices) >= MAX_DEVICES:
             self._reject(asker, l3.CAUSE_LACK_OF_RESOURCES, application=application_id)
@@ -129,7 +129,7 @@ class Devices:
             if gone is not None and gone[0] == peer and now - gone[1] < _GONE_MS:
                 # It has not got our answer, or a copy of its request was late.
                 self._shared.counters["devices_repeated"] += 1
-                asker.accept(registration_id)
+                self._accept_alone(asker, registration_id, gone[2])
                 return
             if device is not None:
                 self._shared.counters["wrong_transport"] += 1
@@ -142,7 +142,7 @@ class Devices:
         elif device.ue is None:
             self._remove(device)
             self._note_gone(device, now)
-            asker.accept(registration_id)
+            self._accept_alone(asker, registration_id, None)
         else:
             payload = dereg(device.ue, self._shared.service_id)
             self._ask_server(OnBehalf(self, n.DEREG, payload, device, asker, now), now)
@@ -241,6 +241,10 @@ class Devices:
     def _join(self, work: OnBehalf, asker: Asker) -> None:
         """The device has repeated its request while the server is being asked."""
         same = asker.what == work.kind
+        if same:
+            # What becomes of the first request becomes of its repetition.
+            named = {"ue": work.ue, "trace": work.trace, "traces": [asker.trace]}
+            self._shared.log.step("repeated", what=work.kind, **named)
         if same and any(one.stands_for(asker) for one in work.askers):
             # One answer is enough for frames that do not say which request they answer.
             self._shared.counters["devices_repeated"] += 1
@@ -252,6 +256,12 @@ class Devices:
     def _ask_server(self, work: OnBehalf, now: int) -> None:
         self._under_way[work.device.application_id] = work
         self._forwarder.forward(work, now)
+
+    def _accept_alone(self, asker: Asker, registration_id: bytes, ue: str | None) -> None:
+        """Say yes without asking the server."""
+        named = {"ue": ue, "trace": asker.trace}
+        self._shared.log.step("answered", what=asker.what, result=True, **named)
+        asker.accept(registration_id)
 
     def _accept(self, device: Device, askers: list[Asker], now: int) -> None:
         for older in (
@@ -298,7 +308,7 @@ class Devices:
         )
 
     def _note_gone(self, device: Device, now: int) -> None:
-        self._gone[device.registration_id] = device.peer, now
+        self._gone[device.registration_id] = device.peer, now, device.ue
         if len(self._gone) > MAX_GONE:
             self._gone.popitem(last=False)
 

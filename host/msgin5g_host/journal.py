@@ -11,6 +11,7 @@ from datetime import datetime
 from itertools import islice
 from typing import Any
 
+from msgin5g import l3
 from msgin5g_host.clock import iso
 from msgin5g_host.fill import Fill
 from msgin5g_host.hops import in_order
@@ -35,6 +36,13 @@ _WEIGHT = {UNDER_WAY: 0, DEFERRED: 1, DELIVERED: 3, REPORTED: 4}
 _END_WEIGHT = 2
 _MESSAGES = ("MSG", "IMDN", "MSGRESP", "SEGREC", "SEGCONFIR")
 _KINDS = (*_MESSAGES, "GWREG", "REG", "DEREG", "BREG", "GET")
+# What devices without an MSGin5G client call the same.
+_L3_KINDS = {
+    l3.NAMES[l3.REGISTRATION_REQUEST]: "REG",
+    l3.NAMES[l3.DEREGISTRATION_REQUEST]: "DEREG",
+    l3.NAMES[l3.MESSAGE_SENDING_REQUEST]: "MSG",
+    l3.NAMES[l3.DELIVERY_REPORT_SENDING_REQUEST]: "IMDN",
+}
 # What a list of traces may be asked for: messages with their reports, or all others.
 MESSAGES, REQUESTS = "messages", "requests"
 _LEFT = ("deregistered", "expired", "signed-off", "device-ended")
@@ -172,9 +180,12 @@ class Journal:
     def traces(self, ue: str = "", kind: str = "") -> Iterator[Trace]:
         """Iterate over the traces, newest first; ue: only those that it has to do with.
 
-        kind: MESSAGES or REQUESTS, only these.
+        kind: MESSAGES or REQUESTS, only these. What nothing tells the kind of is in no list, such
+        as the last answer to what is forgotten.
         """
         for trace in reversed(self._traces.values()):
+            if not trace.kind:
+                continue
             if kind and (trace.kind in _MESSAGES) != (kind == MESSAGES):
                 continue
             if not ue or trace.names(ue):
@@ -256,18 +267,19 @@ class Journal:
         for id in entry.get("traces", ()):
             if id in self._traces or trace.kind in _MESSAGES:
                 self._join(trace, self._trace(id, moment))
-        if entry.get("what") in _KINDS:
-            last = {"t": entry["t"], "what": entry["what"], "trace": trace.id}
+        kind = _kind(entry)
+        if kind:
+            last = {"t": entry["t"], "what": kind, "trace": trace.id}
             last["text"] = trace.text or None
             for ue in {trace.origin, trace.target, entry.get("ue") or ""} - {""}:
                 self._touch(ue).last = last
 
     def _describe(self, trace: Trace, entry: Entry) -> None:
-        what = entry.get("what")
-        if "traces" in entry and what in _KINDS and what not in _MESSAGES:
+        what = _kind(entry)
+        if "traces" in entry and what and what not in _MESSAGES:
             # The server may have told of those inside before the gateway told what it was.
-            trace.kind, trace.origin = _text(what), _text(entry.get("ue"))
-        if what in _KINDS and trace.kind in ("", *_MESSAGES[1:]):
+            trace.kind, trace.origin = what, _text(entry.get("ue"))
+        if what and trace.kind in ("", *_MESSAGES[1:]):
             # What was heard of first may have been its report.
             trace.kind = what if trace.kind == "" or what == "MSG" else trace.kind
         if what == "MSG" or trace.kind != "MSG":
@@ -358,6 +370,12 @@ def printable(text: str) -> str:
     if shown.isprintable():
         return shown
     return "".join(one if one.isprintable() else "\N{REPLACEMENT CHARACTER}" for one in shown)
+
+
+def _kind(entry: Entry) -> str:
+    """Return the Message Type that an entry is about, or ""."""
+    what = _text(entry.get("what"))
+    return what if what in _KINDS else _L3_KINDS.get(what, "")
 
 
 def _advance(trace: Trace, entry: Entry) -> None:

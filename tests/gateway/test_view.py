@@ -8,6 +8,7 @@ import uuid
 import aiohttp
 import pytest
 
+from msgin5g import app_client, l3
 from msgin5g_gateway.shell import Gateway
 from msgin5g_gateway.store import Store
 from msgin5g_gateway.view import GatewayHttp, check_access, reporter
@@ -16,8 +17,18 @@ from msgin5g_host.journal import Journal, summary, whole
 from msgin5g_host.log import MAX_STEPS_PER_S, EventLog
 from msgin5g_host.reporting import MAX_REPORTS, Reporter
 from tests.certificates import make_certificate
-from tests.gateway.bench import Bench, imdn, make_id, msg
-from tests.gateway.test_app_messages import ADDRESSES, FAR, FORMS, ID_TEXT, TABLE, UE, Sender
+from tests.gateway.bench import SERVICE, Bench, dereg, imdn, make_id, msg
+from tests.gateway.test_app_messages import (
+    ADDRESSES,
+    DEVICE,
+    FAR,
+    FORMS,
+    ID_TEXT,
+    PLACES,
+    TABLE,
+    UE,
+    Sender,
+)
 from tests.processes import msgin5g
 from tests.server.http_world import Listener, Site, eventually
 from tests.world import GATEWAY, gateway_settings, ue_id
@@ -87,6 +98,62 @@ def test_a_devices_registration_is_followed_to_the_server_and_says_no_credential
     ifaces = {one.get("iface") for one in whole(trace)}
     assert ifaces >= {"MSGin5G-5", "MSGin5G-1"}
     assert "s3cret" not in json.dumps(bench.journal.entries(1000)) + bench.log.getvalue()
+
+
+def register_again(bench, form, number):
+    if form == "l3":
+        bench.receive_l3(l3.registration_request(DEVICE, b"s3cret"), PLACES[DEVICE])
+    else:
+        payload = app_client.registration(SERVICE, DEVICE, b"s3cret")
+        bench.receive(payload, peer=PLACES[DEVICE], token=bytes([number]))
+
+
+def leave(bench, form, number):
+    row = bench.leaving = bench.store.devices.get(DEVICE) or bench.leaving
+    if form == "l3":
+        bench.receive_l3(l3.deregistration_request(row.registration_id), row.peer)
+    else:
+        payload = app_client.deregistration(SERVICE, row.registration_id)
+        bench.receive(payload, peer=row.peer, token=bytes([number]))
+
+
+def is_told(journal, kind):
+    """The states of all traces of a kind."""
+    return [one["state"] for one in map(summary, journal.traces(UE)) if one["kind"] == kind]
+
+
+@FORMS
+def test_what_a_device_asks_again_does_not_stay_under_way(bench, form):
+    for number in (1, 2):
+        register_again(bench, form, number)
+    assert set(is_told(bench.journal, "REG")) == {"under way"}
+    bench.serve()
+    register_again(bench, form, 3)
+    # Three of the device, one of the gateway.
+    assert is_told(bench.journal, "REG") == ["registered"] * 4
+    for number in (4, 5):
+        leave(bench, form, number)
+    bench.serve()
+    leave(bench, form, 6)
+    assert is_told(bench.journal, "DEREG") == ["deregistered"] * 4
+
+
+@pytest.mark.parametrize("is_sent", [False, True])
+def test_a_request_that_another_replaces_ends_as_that_does(bench, is_sent):
+    bench.receive(dereg(1, wait_s=1), token=b"\x01")
+    if is_sent:
+        bench.wait(1000)
+    bench.receive(dereg(1, wait_s=1), token=b"\x02")
+    assert [summary(bench.journal.trace(one))["state"] for one in ("r-01", "r-02")] == [
+        *("under way", "under way")
+    ]
+    for _ in range(2):
+        bench.wait(1000)
+        if bench.north:
+            bench.serve()
+    assert [summary(bench.journal.trace(one))["state"] for one in ("r-01", "r-02")] == [
+        *("deregistered", "deregistered")
+    ]
 
 
 def test_a_message_in_the_outbox_is_followed(bench):

@@ -264,3 +264,14 @@ def test_a_time_that_is_none_counts_as_now():
     diary = Diary()
     diary.journal.add({"t": "1234", "role": "ue", "event": "x", "trace": TRACE}, NOW + 500)
     assert diary.trace()["began"] == iso(NOW + 500)
+
+
+def test_what_nothing_tells_the_kind_of_is_in_no_list():
+    diary = Diary()
+    diary.message("tx", "2.04", trace=TRACE, ue=UE1)
+    assert list(diary.journal.traces()) == list(diary.journal.traces(UE1)) == []
+    assert diary.trace()["hops"] == 1
+    diary.message("rx", "REGISTRATION REQUEST", "gateway", trace="r-01", ue=UE1)
+    (found,) = diary.journal.traces()
+    assert (found.id, found.kind, found.origin) == ("r-01", "REG", UE1)
+    assert diary.journal.seen(UE1).last["what"] == "REG"
