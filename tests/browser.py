@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import tempfile
 import time
 from pathlib import Path
 
@@ -41,7 +42,10 @@ class Browser:
         ):
             options.add_argument(one)
         options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-        service = webdriver.ChromeService(driver)
+        # It leaves things behind when it is ended.
+        self._folder = tempfile.TemporaryDirectory(prefix="msgin5g-", ignore_cleanup_errors=True)
+        environment = {**os.environ, "TMPDIR": self._folder.name, "HOME": self._folder.name}
+        service = webdriver.ChromeService(driver, env=environment)
         self.driver = webdriver.Chrome(options, service)
         self.driver.set_page_load_timeout(DEADLINE_S)
         self.look()
@@ -134,6 +138,7 @@ class Browser:
     def close(self):
         """End it."""
         self.driver.quit()
+        self._folder.cleanup()
 
     def _devtools(self, command, **arguments):
         self.driver.execute_cdp_cmd(command, arguments)

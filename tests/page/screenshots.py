@@ -65,10 +65,18 @@ def take(browser: Browser, page: str, folder: Path, warm_up_s: float) -> None:
 
 
 def quiet(browser: Browser) -> None:
-    """Wait for a moment when all are registered and all panels are filled."""
-    browser.until(lambda: browser.texts(".traces button") and browser.all(".line"), "it is filled")
-    browser.until(lambda: browser.texts("#states b")[:2] == ["8", "8"], "all are registered", 90)
-    browser.until(lambda: browser.all("canvas"), "rates are plotted")
+    """Wait for a moment when all panels are filled, all are registered, and messages came last."""
+
+    def settled() -> bool:
+        newest = browser.texts(".traces .kind")[:5], browser.texts(".traces .badge")[:8]
+        return (
+            newest[0] == ["MSG"] * 5
+            and "under way" not in newest[1]
+            and browser.texts("#states b")[:2] == ["8", "8"]
+        )
+
+    browser.until(lambda: browser.all(".line") and browser.all("canvas"), "it is filled")
+    browser.until(settled, "all are registered and write", 90)
 
 
 def follow_message(browser: Browser) -> None:

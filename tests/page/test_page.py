@@ -1,6 +1,9 @@
 """The live page of a real server and gateway with real UEs, as a person uses it."""
 
+import re
+
 import pytest
+from selenium import webdriver
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.select import Select
 
@@ -243,6 +246,21 @@ def test_rates_are_plotted_and_said(page):
     text = page.driver.execute_script(told)
     for name in ("messages", "registrations", "p50", "p99", "queue", "retransmissions"):
         assert name in text
+
+
+def test_the_pointer_in_a_plot_tells_what_was_then(page):
+    page.until(
+        lambda: page.run("return (await (await fetch('view/rates')).json()).samples.length > 3"),
+        "some seconds have passed",
+    )
+    page.open(page.driver.current_url)
+    page.until(lambda: "/s" in page.text("figcaption"), "rates are there")
+    over = page.find(".plot .u-over")
+    right = over.size["width"] // 2 - 2
+    webdriver.ActionChains(page.driver).move_to_element_with_offset(over, right, 0).perform()
+    page.until(lambda: re.fullmatch(r"\d\d:\d\d:\d\d", page.text("#rates-when")), "its time")
+    webdriver.ActionChains(page.driver).move_to_element(page.find("h1")).perform()
+    page.until(lambda: page.text("#rates-when") == "last 5 minutes", "and no longer than that")
 
 
 def test_the_address_leads_back_to_what_was_open(page, world):

@@ -16,7 +16,9 @@ export function tell(text, act = null) {
     button.addEventListener("click", () => (close(), act.work()));
     toast.append(button);
   }
-  toast.append(el("button", { type: "button", class: "quiet", "aria-label": "Close", onclick: close }, "×"));
+  toast.append(
+    el("button", { type: "button", class: "quiet", "aria-label": "Close", onclick: close }, "×"),
+  );
   toast.hidden = false;
   clearTimeout(tell.timer);
   tell.timer = setTimeout(close, TOAST_MS);
@@ -31,7 +33,8 @@ export function send(to, followed) {
   report.checked = true;
   dialog({
     title: "Send a message",
-    explain: "It is sent in the name of the server's own application and is on disk before it says so.",
+    explain:
+      "It is sent in the name of the server's own application and is on disk before it says so.",
     fields: [
       labelled("To", address),
       labelled("which is a", kind),
@@ -41,7 +44,12 @@ export function send(to, followed) {
     yes: "Send",
     first: to ? text : address,
     async work() {
-      const body = { to: address.value.trim(), text: text.value, kind: kind.value, report: report.checked };
+      const body = {
+        to: address.value.trim(),
+        text: text.value,
+        kind: kind.value,
+        report: report.checked,
+      };
       const { trace } = await post("send", body);
       tell(`Sent to ${body.to}.`, { text: "Follow it", work: () => followed(trace) });
     },
@@ -68,10 +76,15 @@ export function askToken(problem) {
   return new Promise((done) => {
     // Password managers want a name beside it.
     const name = input("username", { value: "operator", autocomplete: "username", hidden: true });
-    const token = input("token", { type: "password", required: true, autocomplete: "current-password" });
+    const token = input("token", {
+      type: "password",
+      required: true,
+      autocomplete: "current-password",
+    });
     dialog({
       title: "Operator's token",
-      explain: "This server shows its page to who has the token from its configuration, [http] token. It stays in this tab.",
+      explain:
+        "This server shows its page to who has the token from its configuration, [http] token. It stays in this tab.",
       fields: [name, labelled("Token", token)],
       yes: "Show the page",
       problem,
@@ -91,8 +104,16 @@ export function keys() {
     ["Escape", "one step back"],
     ["Tab", "from part to part"],
   ];
-  const list = rows.flatMap(([key, text]) => [el("dt", {}, el("kbd", {}, key)), el("dd", {}, text)]);
-  dialog({ title: "Keys", fields: [el("dl", { class: "keys" }, ...list)], yes: "Close", only: true });
+  const list = rows.flatMap(([key, text]) => [
+    el("dt", {}, el("kbd", {}, key)),
+    el("dd", {}, text),
+  ]);
+  dialog({
+    title: "Keys",
+    fields: [el("dl", { class: "keys" }, ...list)],
+    yes: "Close",
+    only: true,
+  });
 }
 
 function dialog({ title, explain, fields, yes, work, first, danger, problem, isNeeded, only }) {

@@ -10,9 +10,12 @@ const SHAPES = {
   square: "M3 3h10v10H3V3Zm2 2v6h6V5H5Z",
   dots: "M1.5 8a1.7 1.7 0 1 1 3.4 0 1.7 1.7 0 0 1-3.4 0Zm4.8 0a1.7 1.7 0 1 1 3.4 0 1.7 1.7 0 0 1-3.4 0Zm4.8 0a1.7 1.7 0 1 1 3.4 0 1.7 1.7 0 0 1-3.4 0Z",
   check: "m6.5 13-5-5L3 6.5l3.5 3.5L13 3.5 14.5 5l-8 8Z",
-  checks: "M4.6 12.5.4 8.3l1.3-1.3 2.9 2.9 5.6-5.6 1.3 1.3-6.9 6.9Zm4.6-.9 1 .9 6-6.9-1.3-1.3-5.7 6.7Z",
-  clock: "M8 1.5a6.5 6.5 0 1 0 0 13 6.5 6.5 0 0 0 0-13Zm0 2a4.5 4.5 0 1 1 0 9 4.5 4.5 0 0 1 0-9ZM7.2 5h1.6v2.6l1.9 1.2-.8 1.4-2.7-1.7V5Z",
-  cross: "m3.5 2 4.5 4.5L12.5 2 14 3.5 9.5 8l4.5 4.5L12.5 14 8 9.5 3.5 14 2 12.5 6.5 8 2 3.5 3.5 2Z",
+  checks:
+    "M4.6 12.5.4 8.3l1.3-1.3 2.9 2.9 5.6-5.6 1.3 1.3-6.9 6.9Zm4.6-.9 1 .9 6-6.9-1.3-1.3-5.7 6.7Z",
+  clock:
+    "M8 1.5a6.5 6.5 0 1 0 0 13 6.5 6.5 0 0 0 0-13Zm0 2a4.5 4.5 0 1 1 0 9 4.5 4.5 0 0 1 0-9ZM7.2 5h1.6v2.6l1.9 1.2-.8 1.4-2.7-1.7V5Z",
+  cross:
+    "m3.5 2 4.5 4.5L12.5 2 14 3.5 9.5 8l4.5 4.5L12.5 14 8 9.5 3.5 14 2 12.5 6.5 8 2 3.5 3.5 2Z",
 };
 const LOOKS = {
   registered: ["disc", "good"],
@@ -131,10 +134,13 @@ export function paced(ms, work) {
   let timer = null;
   let last = -Infinity;
   return () => {
-    timer ??= setTimeout(() => {
-      timer = null;
-      last = performance.now();
-      work();
-    }, Math.max(0, last + ms - performance.now()));
+    timer ??= setTimeout(
+      () => {
+        timer = null;
+        last = performance.now();
+        work();
+      },
+      Math.max(0, last + ms - performance.now()),
+    );
   };
 }

@@ -95,7 +95,11 @@ function makeLanes(trace, ways) {
   }
   const far = [...new Set(recipients.map((name) => gatewayOf(name, trace, ways)))].filter(Boolean);
   for (const name of far.slice(0, MAX_RECIPIENTS)) {
-    add("gateway", name, recipients.filter((one) => gatewayOf(one, trace, ways) === name));
+    add(
+      "gateway",
+      name,
+      recipients.filter((one) => gatewayOf(one, trace, ways) === name),
+    );
   }
   if (recipients.length > MAX_RECIPIENTS) {
     add("recipients", `${recipients.length} recipients`, recipients);
@@ -115,7 +119,8 @@ function isSomebody(name, trace, ways) {
 }
 
 function kindOf(name, trace, ways) {
-  if (trace.entries.some((entry) => entry.at === name && entry.role === "gateway")) return "gateway";
+  if (trace.entries.some((entry) => entry.at === name && entry.role === "gateway"))
+    return "gateway";
   return ways[name] || trace.entries.some((entry) => entry.at === name) ? "ue" : "other";
 }
 
@@ -131,7 +136,9 @@ function endsOf(entry, trace, lanes) {
   // An answer goes back to whom the message is from.
   const addressed = ANSWER.test(entry.what ?? "") ? entry.from : entry.to;
   const subject = entry.ue ?? addressed ?? trace.from ?? "";
-  const owner = lanes.findIndex((lane) => lane.kind !== "gateway" && lane.owners.includes(subject));
+  const owner = lanes.findIndex(
+    (lane) => lane.kind !== "gateway" && lane.owners.includes(subject),
+  );
   const gateway = lanes.findIndex(
     (lane) => lane.kind === "gateway" && (lane.owners.includes(subject) || lane.name === subject),
   );

@@ -61,7 +61,12 @@ export class Log {
 
   /** The server could not keep up: so many entries are not here. */
   missed(entries) {
-    this.take({ n: 0, event: "missed", detail: `${count(entries)} entries were left out`, role: "page" });
+    this.take({
+      n: 0,
+      event: "missed",
+      detail: `${count(entries)} entries were left out`,
+      role: "page",
+    });
   }
 
   _listen() {
@@ -134,7 +139,12 @@ export class Log {
     const { scrollHeight, scrollTop, clientHeight } = this._scroll;
     const isAtEnd = scrollHeight - scrollTop - clientHeight < 40;
     this._list.querySelector(".empty")?.remove();
-    this._list.append(...this._fresh.splice(0).slice(-MAX_LINES).map((entry) => this._line(entry)));
+    this._list.append(
+      ...this._fresh
+        .splice(0)
+        .slice(-MAX_LINES)
+        .map((entry) => this._line(entry)),
+    );
     // Who reads further up keeps the place.
     while (isAtEnd && this._list.children.length > MAX_LINES) this._list.firstChild.remove();
     while (this._list.children.length > MAX_KEPT) this._list.firstChild.remove();
@@ -147,7 +157,11 @@ export class Log {
     const isMessage = entry.event === "message";
     const line = el(
       "button",
-      { type: "button", class: `line ${isMessage ? "message" : "event"}`, "aria-expanded": "false" },
+      {
+        type: "button",
+        class: `line ${isMessage ? "message" : "event"}`,
+        "aria-expanded": "false",
+      },
       el("time", {}, entry.t ? clock(entry.t, true) : ""),
       el("span", { class: `role ${entry.role}` }, String(entry.role ?? "")),
       el("span", { class: "iface" }, isMessage ? `${way} ${entry.iface ?? ""}` : ""),
@@ -167,7 +181,11 @@ export class Log {
       return;
     }
     const { trace } = line.entry;
-    const follow = el("button", { type: "button", class: "quiet", onclick: () => this._on.follow(trace) });
+    const follow = el("button", {
+      type: "button",
+      class: "quiet",
+      onclick: () => this._on.follow(trace),
+    });
     follow.append("Follow it hop by hop");
     const json = el("pre", {}, JSON.stringify(line.entry, null, 2));
     item.append(el("div", { class: "opened" }, trace ? follow : null, json));

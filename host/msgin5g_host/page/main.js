@@ -96,7 +96,8 @@ function view(name) {
 
 function pressed(event) {
   const isTyping = event.target.matches("input:not([type=radio]), textarea, select");
-  if (document.querySelector("dialog[open]") || event.ctrlKey || event.metaKey || event.altKey) return;
+  if (document.querySelector("dialog[open]") || event.ctrlKey || event.metaKey || event.altKey)
+    return;
   if (event.key === "/" && !isTyping) {
     event.preventDefault();
     view("ues");
@@ -134,7 +135,10 @@ async function loadAll() {
 }
 
 async function begin() {
-  by("skip").addEventListener("click", (event) => (event.preventDefault(), view("ues"), ues.focus()));
+  by("skip").addEventListener(
+    "click",
+    (event) => (event.preventDefault(), view("ues"), ues.focus()),
+  );
   by("compose").addEventListener("click", () => send(place().ue ?? "", (id) => go({ trace: id })));
   by("help").addEventListener("click", keys);
   for (const tab of document.querySelectorAll(".tabs button")) {

@@ -77,7 +77,11 @@ export class Messages {
   async _load() {
     const edition = (this._edition += 1);
     try {
-      const found = await get("traces", { ue: this._ue, kind: this._kind.value, limit: this._limit });
+      const found = await get("traces", {
+        ue: this._ue,
+        kind: this._kind.value,
+        limit: this._limit,
+      });
       if (edition === this._edition) this._draw(found);
     } catch (problem) {
       if (edition === this._edition) this._on.problem(problem);
@@ -141,16 +145,29 @@ export class Messages {
     const focused = document.activeElement?.dataset?.act;
     const act = (name, text, kind) =>
       this._on[name]
-        ? el("button", { type: "button", "data-act": name, class: kind, onclick: () => this._on[name](ue) }, text)
+        ? el(
+            "button",
+            { type: "button", "data-act": name, class: kind, onclick: () => this._on[name](ue) },
+            text,
+          )
         : null;
     this._head.replaceChildren(
       el(
         "header",
         { class: "title" },
-        el("button", { type: "button", class: "quiet back", "data-act": "close", onclick: this._on.close }, "← All"),
+        el(
+          "button",
+          { type: "button", class: "quiet back", "data-act": "close", onclick: this._on.close },
+          "← All",
+        ),
         el("h3", { tabindex: "-1", class: "id" }, ue),
         row.state ? badge(row.state) : null,
-        el("span", { class: "acts" }, act("send", "Send…", ""), isHere ? act("deregister", "De-register…", "danger") : null),
+        el(
+          "span",
+          { class: "acts" },
+          act("send", "Send…", ""),
+          isHere ? act("deregister", "De-register…", "danger") : null,
+        ),
       ),
       el("div", { class: "under" }, known, this._kind),
     );

@@ -5,7 +5,7 @@ import { clock, count, duration, el, say } from "./dom.js";
 import uPlot from "./vendor/uplot/uPlot.esm.js";
 
 const MAX_SAMPLES = 300;
-const MIN_HEIGHT = 60;
+const MIN_HEIGHT = 48;
 const MIN_SPAN_S = 60;
 const rate = (value) => (value == null ? "–" : `${count(value)}/s`);
 const plain = (value) => (value == null ? "–" : count(value));
@@ -13,9 +13,30 @@ const SYNC = "rates";
 
 // Lines differ in their strokes, too: colour alone says nothing to some.
 const PLOTS = [
-  { name: "Throughput", isLog: false, series: [["messages", "messages", rate, []], ["registrations", "registrations", rate, [5, 3]]] },
-  { name: "Delivery time", isLog: true, series: [["p50_ms", "p50", duration, []], ["p99_ms", "p99", duration, [5, 3]]] },
-  { name: "Trouble", isLog: false, series: [["queue", "queue", plain, []], ["retransmissions", "retransmissions", rate, [5, 3]]] },
+  {
+    name: "Throughput",
+    isLog: false,
+    series: [
+      ["messages", "messages", rate, []],
+      ["registrations", "registrations", rate, [5, 3]],
+    ],
+  },
+  {
+    name: "Delivery time",
+    isLog: true,
+    series: [
+      ["p50_ms", "p50", duration, []],
+      ["p99_ms", "p99", duration, [5, 3]],
+    ],
+  },
+  {
+    name: "Trouble",
+    isLog: false,
+    series: [
+      ["queue", "queue", plain, []],
+      ["retransmissions", "retransmissions", rate, [5, 3]],
+    ],
+  },
 ];
 const COLOURS = ["--accent", "--second"];
 
@@ -25,6 +46,7 @@ export class Rates {
     this._on = on;
     this._samples = [];
     this._box = document.getElementById("plots");
+    this._when = document.getElementById("rates-when");
     this._frame = 0;
     this._plots = [];
     const again = () => this._make();
@@ -65,8 +87,11 @@ export class Rates {
       });
       const canvas = el("div", { class: "plot", role: "img", "aria-label": name });
       const figure = el("figure", {}, legend, canvas);
-      const plot = new uPlot(options(series, isLog, number === PLOTS.length - 1), [[], ...series.map(() => [])], canvas);
-      return { name, isLog, series, figure, values, canvas, plot };
+      const made = { name, isLog, series, figure, values, canvas };
+      const shape = options(series, isLog, number === PLOTS.length - 1);
+      shape.hooks = { setCursor: [() => this._tell(made)] };
+      made.plot = new uPlot(shape, [[], ...series.map(() => [])], canvas);
+      return made;
     });
     this._box.replaceChildren(...this._plots.map(({ figure }) => figure));
     this._soon();
@@ -75,20 +100,29 @@ export class Rates {
   _draw() {
     this._frame = 0;
     const times = this._samples.map((sample) => Date.parse(sample.t) / 1000);
-    const last = this._samples.at(-1);
-    for (const { name, isLog, series, values, canvas, plot } of this._plots) {
+    for (const made of this._plots) {
+      const { isLog, series, canvas, plot } = made;
       const { clientWidth: width, clientHeight: height } = canvas;
       if (!width) continue;
       if (width !== plot.width || height !== plot.height) {
         plot.setSize({ width, height: Math.max(height, MIN_HEIGHT) });
       }
-      const columns = series.map(([key]) => this._samples.map((sample) => valueOf(sample[key], isLog)));
-      plot.setData([times, ...columns]);
-      const texts = series.map(([key, , format]) => (last ? format(last[key]) : "–"));
-      texts.forEach((text, at) => say(values[at], text));
-      const told = series.map(([, label], at) => `${label} ${texts[at]}`).join(", ");
-      canvas.setAttribute("aria-label", `${name} now: ${told}`);
+      const column = (key) => this._samples.map((sample) => valueOf(sample[key], isLog));
+      plot.setData([times, ...series.map(([key]) => column(key))]);
+      this._tell(made);
     }
+  }
+
+  /** Say in words what is under the pointer, else what is now. */
+  _tell({ name, series, values, canvas, plot }) {
+    const pointed = this._samples[plot?.cursor.idx ?? -1];
+    const sample = pointed ?? this._samples.at(-1);
+    if (!sample) return;
+    const texts = series.map(([key, , format]) => format(sample[key]));
+    texts.forEach((text, at) => say(values[at], text));
+    say(this._when, pointed ? clock(pointed.t) : "last 5 minutes");
+    const told = series.map(([, label], at) => `${label} ${texts[at]}`).join(", ");
+    if (!pointed) canvas.setAttribute("aria-label", `${name} now: ${told}`);
   }
 }
 
@@ -117,10 +151,24 @@ function options(series, isLog, isLast) {
     padding: [8, 24, isLast ? 0 : 8, 0],
     legend: { show: false },
     cursor: { y: false, drag: { setScale: false }, sync: { key: SYNC }, points: { size: 5 } },
-    scales: { x: { range: (_, from, to) => [Math.min(from, to - MIN_SPAN_S), to] }, y: isLog ? { distr: 3, range: decades } : { range: high } },
+    scales: {
+      x: { range: (_, from, to) => [Math.min(from, to - MIN_SPAN_S), to] },
+      y: isLog ? { distr: 3, range: decades } : { range: high },
+    },
     axes: [
-      { ...axis, size: isLast ? 20 : 0, space: 70, values: (_, marks) => (isLast ? marks.map((mark) => clock(mark * 1000)) : []) },
-      { ...axis, ...(isLog && { splits: tens, filter: (_, marks) => marks }), size: 44, space: 24, values: (_, marks) => marks.map((mark) => (mark === null ? "" : series[0][2](mark))) },
+      {
+        ...axis,
+        size: isLast ? 20 : 0,
+        space: 70,
+        values: (_, marks) => (isLast ? marks.map((mark) => clock(mark * 1000)) : []),
+      },
+      {
+        ...axis,
+        ...(isLog && { splits: tens, filter: (_, marks) => marks }),
+        size: 44,
+        space: 24,
+        values: (_, marks) => marks.map((mark) => (mark === null ? "" : series[0][2](mark))),
+      },
     ],
     series: [
       {},

@@ -128,7 +128,13 @@ export class Trace {
         ),
       ),
     );
-    return el("div", { class: "heads" }, el("small", {}, "after ms"), names, el("small", {}, "on the way"));
+    return el(
+      "div",
+      { class: "heads" },
+      el("small", {}, "after ms"),
+      names,
+      el("small", {}, "on the way"),
+    );
   }
 
   _hop(hop, at, lanes) {
@@ -147,13 +153,24 @@ export class Trace {
       el(
         "span",
         { class: "track", "aria-hidden": "true" },
-        el("span", { class: "arrow" }, el("span", { class: "what" }, hop.what, times), linkTag(hop)),
+        el(
+          "span",
+          { class: "arrow" },
+          el("span", { class: "what" }, hop.what, times),
+          linkTag(hop),
+        ),
       ),
-      el("span", { class: "gap", "aria-hidden": "true" }, hop.took === null || !passed ? "" : duration(hop.took)),
+      el(
+        "span",
+        { class: "gap", "aria-hidden": "true" },
+        hop.took === null || !passed ? "" : duration(hop.took),
+      ),
     );
     const [low, high] = [Math.min(hop.from, hop.to), Math.max(hop.from, hop.to)];
     const arrow = shown.querySelector(".arrow");
-    arrow.style.gridColumn = passed ? `${2 * low + 2} / ${2 * high + 2}` : `${2 * low + 1} / ${2 * low + 3}`;
+    arrow.style.gridColumn = passed
+      ? `${2 * low + 2} / ${2 * high + 2}`
+      : `${2 * low + 1} / ${2 * low + 3}`;
     const item = el("li", {}, this._wait(hop), shown);
     const json = () => item.append(el("pre", {}, JSON.stringify(hop.entries, null, 2)));
     if (this._open.has(at)) json();
@@ -184,7 +201,9 @@ function facts(trace) {
   return el(
     "dl",
     { class: "facts" },
-    ...pairs.filter(([, value]) => value).flatMap(([name, value]) => [el("dt", {}, name), el("dd", {}, value)]),
+    ...pairs
+      .filter(([, value]) => value)
+      .flatMap(([name, value]) => [el("dt", {}, name), el("dd", {}, value)]),
   );
 }
 
