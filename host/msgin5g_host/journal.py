@@ -6,7 +6,7 @@ that is kept here is gone with the process. No input or output; time is an argum
 """
 
 from collections import OrderedDict, deque
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import datetime
 from itertools import islice
 from typing import Any
@@ -14,6 +14,7 @@ from typing import Any
 from msgin5g import l3
 from msgin5g_host.clock import iso
 from msgin5g_host.fill import Fill
+from msgin5g_host.follower import MAX_FOLLOWED, Entry, Follower
 from msgin5g_host.hops import in_order
 
 MAX_ENTRIES = 10_000
@@ -21,12 +22,9 @@ MAX_TRACES = 2_000
 MAX_SEEN_UES = 20_000
 MAX_GONE_UES = 1_000
 MAX_FOLLOWERS = 32
-MAX_FOLLOWED = 1_000
 MAX_TRACED_SETS = 2_000
 MAX_JOINED = 8
 MAX_TEXT = 200
-
-Entry = dict[str, Any]
 
 UNDER_WAY, DEFERRED, DISCARDED, REJECTED = "under way", "deferred", "discarded", "rejected"
 DELIVERED, REPORTED = "delivered", "reported"
@@ -95,33 +93,6 @@ class Seen:
         self.last: Entry | None = None
         self.link = ""
         self.is_silent = False
-
-
-class Follower:
-    """Somebody who is given every entry from here on. missed: how many did not fit.
-
-    on_news is called when there is something to `take`.
-    """
-
-    def __init__(self) -> None:
-        self.on_news: Callable[[], None] = lambda: None
-        self.missed = 0
-        self._waiting: deque[Entry] = deque()
-
-    def put(self, entry: Entry) -> None:
-        """Give it an entry; the oldest goes if it takes none."""
-        self._waiting.append(entry)
-        if len(self._waiting) > MAX_FOLLOWED:
-            self._waiting.popleft()
-            self.missed += 1
-        self.on_news()
-
-    def take(self) -> tuple[int, list[Entry]]:
-        """Return (how many were missed, the entries after those)."""
-        missed, self.missed = self.missed, 0
-        found = list(self._waiting)
-        self._waiting.clear()
-        return missed, found
 
 
 class Journal:

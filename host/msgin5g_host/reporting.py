@@ -12,7 +12,8 @@ import aiohttp
 
 from msgin5g_host.clock import iso
 from msgin5g_host.fill import Fill
-from msgin5g_host.journal import Entry, Follower, Journal
+from msgin5g_host.follower import Entry, Follower
+from msgin5g_host.journal import Journal
 
 MAX_REPORTS = 2_000
 MAX_REPORT_ENTRIES = 500

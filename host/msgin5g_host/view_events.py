@@ -7,8 +7,9 @@ from typing import Any
 
 from aiohttp import web
 
+from msgin5g_host.follower import Entry
 from msgin5g_host.http_access import failure
-from msgin5g_host.journal import MAX_FOLLOWERS, Entry, Journal
+from msgin5g_host.journal import MAX_FOLLOWERS, Journal
 
 _COMMENT_S = 15.0
 # Who has not read for so long is not there any more.

@@ -5,8 +5,8 @@ import uuid
 import pytest
 
 from msgin5g_host.clock import iso
+from msgin5g_host.follower import MAX_FOLLOWED
 from msgin5g_host.journal import (
-    MAX_FOLLOWED,
     MAX_FOLLOWERS,
     MAX_GONE_UES,
     MAX_JOINED,

@@ -20,9 +20,9 @@ from msgin5g_gateway.uplink import MAX_RELAYS, MAX_RELAYS_OF_ONE
 from msgin5g_host.capture import MAX_CAPTURE_FOLLOWERS
 from msgin5g_host.capture_file import MAX_CAPTURE_BYTES
 from msgin5g_host.capture_http import MAX_CAPTURE_QUEUE_BYTES
+from msgin5g_host.follower import MAX_FOLLOWED
 from msgin5g_host.journal import (
     MAX_ENTRIES,
-    MAX_FOLLOWED,
     MAX_FOLLOWERS,
     MAX_GONE_UES,
     MAX_JOINED,
