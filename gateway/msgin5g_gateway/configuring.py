@@ -78,6 +78,10 @@ class Configuring:
 
     def _receive(self, incoming: Any, message: coap.Message, peer: str, now: int) -> None:
         shared = self._shared
+        if message.payload and message.uint(coap.CONTENT_FORMAT) not in (None, coap.JSON_FORMAT):
+            text = b"Content-Format: 50 (application/json) is understood"
+            shared.answer(incoming, coap.UNSUPPORTED_FORMAT, text, peer=peer)
+            return
         asked = parse_message(message)
         if asked is None:
             shared.answer(incoming, coap.NOT_FOUND, b"", peer=peer)

@@ -99,7 +99,8 @@ class CoreTransport(interfaces.TokenInterface):  # type: ignore[misc]
             incoming: Incoming = event[1]
             message = self._to_aiocoap(incoming.message, incoming.peer)
             if message is None:
-                self._endpoint.respond(incoming, coap.BAD_REQUEST, b"malformed option", now)
+                text = b"malformed option"
+                self._endpoint.respond(incoming, coap.BAD_REQUEST, text, now, options=b"")
                 return
             message.msgin5g_incoming = incoming
             self._manager.process_request(message)

@@ -170,6 +170,22 @@ def test_what_is_malformed_is_4_00_with_the_reason(tmp_path, policy):
     office.close()
 
 
+@pytest.mark.parametrize("policy", [True, False])
+def test_a_payload_that_says_it_is_no_json_is_4_15(tmp_path, policy):
+    office = Office(tmp_path, bulk={"configuration": policy})
+    options = configuration.request_options(SERVICE, None)
+    payload = b'{"ueId":"%s"}' % device_id(1).encode()
+    told = office.ask_with([*options, (coap.CONTENT_FORMAT, b"\x3c")], payload)
+    assert told == (coap.UNSUPPORTED_FORMAT, b"Content-Format: 50 (application/json) is understood")
+    assert not office.gets and not office.store.configurations
+    # Without a payload there is nothing that it could be about.
+    asked = configuration.request_options(SERVICE, device_id(1))
+    asked.insert(-1, (coap.CONTENT_FORMAT, b"\x3c"))
+    office.ask_with(asked)
+    assert len(office.gets) + len(office.store.configurations) == 1
+    office.close()
+
+
 def test_a_link_set_aside_for_devices_takes_no_configuration_get(office):
     options = configuration.request_options(SERVICE, device_id(1))
     get = coap.decode(coap.encode(coap.CON, coap.GET, 7, b"tk", options))

@@ -137,6 +137,27 @@ def test_formats_and_options_of_a_post(tmp_path, options, code):
     run(scenario())
 
 
+@pytest.mark.parametrize(
+    ("code", "options", "payload"),
+    [
+        (coap.GET, [(coap.URI_PATH, b"su-uc"), (coap.URI_QUERY, b"ue-uri=\xff")], b""),
+        (coap.GET, [(coap.URI_PATH, b"\xff")], b""),
+        (coap.POST, PATH, b"{"),
+        (coap.POST, [*PATH, (coap.ACCEPT, b"\x3c")], reg()),
+    ],
+)
+def test_the_text_of_an_error_is_not_called_json(tmp_path, code, options, payload):
+    """RFC 7252, 5.5.2: a diagnostic payload has no Content-Format."""
+
+    async def scenario():
+        async with Bench(tmp_path) as bench:
+            answer = await bench.post(payload, options, code)
+            assert answer.code >= coap.BAD_REQUEST and len(answer.payload)
+            assert answer.uint(coap.CONTENT_FORMAT) is None
+
+    run(scenario())
+
+
 def test_other_methods_and_paths_are_aiocoaps(tmp_path):
     async def scenario():
         async with Bench(tmp_path) as bench:
