@@ -1,57 +1,20 @@
 """GET /view/capture: a capture while it happens, for as long as the client stays."""
 
 import asyncio
-from collections import deque
 from collections.abc import Callable
 
 from aiohttp import web
 
 from msgin5g_host.capture import Capture, CaptureFull
+from msgin5g_host.capture_queue import CaptureQueue
 
-MAX_CAPTURE_QUEUE_BYTES = 4 << 20
 CONTENT_TYPE = "application/x-pcapng"
 # How often something is sent while nothing happens, so that each side knows of the other.
 BEAT_S = 5.0
+# A client that takes no piece of so many bytes for so long keeps its place from another.
+_WRITE_S = 60.0
+_PIECE_BYTES = 64 << 10
 _FIRST = asyncio.FIRST_COMPLETED
-
-
-class _Stream:
-    """What waits for one client. What finds no room is missed, counted, and told of in a note."""
-
-    def __init__(self, capture: Capture) -> None:
-        self._capture = capture
-        self._blocks: deque[bytes] = deque()
-        self._bytes = 0
-        self._missed = self._missed_before = 0
-        self.ready = asyncio.Event()
-
-    def take(self, block: bytes) -> None:
-        """Queue a block, or miss it."""
-        if self._bytes + len(block) > MAX_CAPTURE_QUEUE_BYTES:
-            self._missed += 1
-            return
-        if self._missed:
-            missed, self._missed = self._missed, 0
-            self._missed_before += missed
-            self._put(self._capture.note(f"{missed} frames missed: the reader was too slow"))
-        self._put(block)
-
-    def beat(self) -> None:
-        """Say that nothing happens."""
-        self._put(self._capture.beat(self._missed_before + self._missed))
-
-    def all(self) -> bytes:
-        """Return what waits, and forget it."""
-        data = b"".join(self._blocks)
-        self._blocks.clear()
-        self._bytes = 0
-        self.ready.clear()
-        return data
-
-    def _put(self, block: bytes) -> None:
-        self._blocks.append(block)
-        self._bytes += len(block)
-        self.ready.set()
 
 
 class CaptureStreams:
@@ -72,7 +35,8 @@ class CaptureStreams:
 
     async def _serve(self, request: web.Request) -> web.StreamResponse:
         self._check(request)
-        stream = _Stream(self._capture)
+        news = asyncio.Event()
+        stream = CaptureQueue(self._capture, news.set)
         try:
             self._capture.follow(stream)
         except CaptureFull as problem:
@@ -84,15 +48,19 @@ class CaptureStreams:
             answer.enable_chunked_encoding()
             await answer.prepare(request)
             while not self._ended.is_set() and request.transport is not None:
-                await answer.write(stream.all())
-                ready = asyncio.ensure_future(stream.ready.wait())
+                news.clear()
+                data = b"".join(stream.all())
+                for at in range(0, len(data), _PIECE_BYTES):
+                    async with asyncio.timeout(_WRITE_S):
+                        await answer.write(data[at : at + _PIECE_BYTES])
+                ready = asyncio.ensure_future(news.wait())
                 await asyncio.wait((ready, ended), timeout=BEAT_S, return_when=_FIRST)
                 ready.cancel()
-                if not stream.ready.is_set():
+                if not news.is_set():
                     stream.beat()
             return answer
-        except ConnectionError:
-            # The client has enough.
+        except (ConnectionError, TimeoutError):
+            # The client has enough, or is not there any more.
             return answer
         finally:
             ended.cancel()

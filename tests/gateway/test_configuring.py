@@ -176,7 +176,10 @@ def test_a_payload_that_says_it_is_no_json_is_4_15(tmp_path, policy):
     options = configuration.request_options(SERVICE, None)
     payload = b'{"ueId":"%s"}' % device_id(1).encode()
     told = office.ask_with([*options, (coap.CONTENT_FORMAT, b"\x3c")], payload)
-    assert told == (coap.UNSUPPORTED_FORMAT, b"Content-Format: 50 (application/json) is understood")
+    assert told == (
+        coap.UNSUPPORTED_FORMAT,
+        b"Content-Format: 50 (application/json) is understood",
+    )
     assert not office.gets and not office.store.configurations
     # Without a payload there is nothing that it could be about.
     asked = configuration.request_options(SERVICE, device_id(1))

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from msgin5g import coap, l3
 from msgin5g.exchange import Endpoint
-from msgin5g_host import capture_http
+from msgin5g_host import capture_http, capture_queue
 from msgin5g_host.capture import MAX_CAPTURE_FOLLOWERS, Capture, CaptureFull
 from msgin5g_host.capture_file import MAX_CAPTURE_BYTES, CaptureFile
 from msgin5g_host.capture_http import CaptureStreams
@@ -313,6 +313,45 @@ def test_a_full_disk_ends_the_capture_with_a_line_in_the_log_and_nothing_else(tm
     asyncio.run(main())
 
 
+def test_a_disk_that_does_not_take_anything_holds_up_nobody(tmp_path, monkeypatch):
+    """A pipe that nobody reads stands for the disk: writing to it waits."""
+    monkeypatch.setattr(capture_queue, "MAX_CAPTURE_QUEUE_BYTES", 100_000)
+    big = coap.encode(coap.CON, coap.POST, 1, b"t", [], b"x" * 1000)
+
+    async def main():
+        capture, ip, _ = made()
+        file = CaptureFile(str(tmp_path / "links"), capture, log_to(io.StringIO()), "key")
+        end, disk = os.pipe()
+        file._file.close()
+        file._file = os.fdopen(disk, "wb")
+        async with asyncio.timeout(20):
+            for _ in range(1000):
+                ip.tap(big, PEER, False, NOW)
+            # Until the thread waits, with a pipe that is full.
+            while not file._is_writing:
+                await asyncio.sleep(0.01)
+            for _ in range(1000):
+                ip.tap(big, PEER, False, NOW)
+        reader = asyncio.create_task(asyncio.to_thread(read_all, end))
+        async with asyncio.timeout(20):
+            while file._is_writing:
+                await asyncio.sleep(0.01)
+            ip.tap(big, PEER, True, NOW)
+        file.close()
+        packets = read(await reader)[1]
+        notes = [one["options"][1].decode() for one in packets if not one["interface"]]
+        missed = [int(note.split()[0]) for note in notes]
+        assert all(note.endswith("frames missed: the reader was too slow") for note in notes)
+        assert sum(missed) + len(packets) - len(notes) == 2001 and min(missed) > 800
+
+    asyncio.run(main())
+
+
+def read_all(fd):
+    with os.fdopen(fd, "rb") as file:
+        return file.read()
+
+
 # Streams
 
 
@@ -377,7 +416,7 @@ def test_a_stream_ends_with_its_server():
 
 
 def test_what_a_slow_reader_misses_is_counted_and_told(monkeypatch):
-    monkeypatch.setattr(capture_http, "MAX_CAPTURE_QUEUE_BYTES", 2000)
+    monkeypatch.setattr(capture_queue, "MAX_CAPTURE_QUEUE_BYTES", 2000)
 
     async def job(session, capture, ip, streams):
         async with session.get("/view/capture") as answer:
@@ -415,3 +454,26 @@ def test_too_many_readers_are_sent_away_and_strangers_too():
 
     asyncio.run(served(job))
     asyncio.run(served(stranger, refuse))
+
+
+def test_a_client_that_reads_nothing_gives_its_place_to_another(monkeypatch):
+    monkeypatch.setattr(capture_http, "_WRITE_S", 0.05)
+    big = coap.encode(coap.CON, coap.POST, 1, b"t", [], b"x" * 60_000)
+
+    async def job(session, capture, ip, streams):
+        with socket.socket() as client:
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            client.setblocking(False)
+            at = session._base_url
+            await asyncio.get_running_loop().sock_connect(client, (at.host, at.port))
+            client.send(b"GET /view/capture HTTP/1.1\r\nHost: x\r\n\r\n")
+            async with asyncio.timeout(20):
+                while ip.tap is None:
+                    await asyncio.sleep(0.01)
+                while ip.tap is not None:
+                    ip.tap(big, PEER, False, NOW)
+                    await asyncio.sleep(0)
+        (fill,) = capture.fills()
+        assert fill.entries == 0
+
+    asyncio.run(served(job))

@@ -19,7 +19,7 @@ from msgin5g_gateway.topics import MAX_ASKING, MAX_OBSERVATIONS
 from msgin5g_gateway.uplink import MAX_RELAYS, MAX_RELAYS_OF_ONE
 from msgin5g_host.capture import MAX_CAPTURE_FOLLOWERS
 from msgin5g_host.capture_file import MAX_CAPTURE_BYTES
-from msgin5g_host.capture_http import MAX_CAPTURE_QUEUE_BYTES
+from msgin5g_host.capture_queue import MAX_CAPTURE_QUEUE_BYTES
 from msgin5g_host.follower import MAX_FOLLOWED
 from msgin5g_host.journal import (
     MAX_ENTRIES,
