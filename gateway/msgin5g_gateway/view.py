@@ -27,6 +27,8 @@ from msgin5g_host.ue_list import DEREGISTERED, EXPECTED, REGISTERED, UNREACHABLE
 from msgin5g_host.view_http import View
 
 _MESSAGES = ("messages up: ", "messages down: ", "messages to devices: ", "device messages")
+# How a device that stands for no UE is called.
+_LOCAL = "application:"
 _REGISTRATIONS = ("requests: REG", "device requests: REG")
 
 
@@ -58,7 +60,7 @@ class GatewayView:
         self._gateway = gateway
         self._store = store
         self._journal = journal
-        self._table = [row["ue_service_id"] for row in settings.rows["ue"]]
+        self._table = {row["ue_service_id"] for row in settings.rows["ue"]}
         self._devices = {
             row["ue_service_id"] or _name(row["application_id"]): row["application_id"]
             for row in settings.rows["device"]
@@ -78,8 +80,13 @@ class GatewayView:
         if self._is_registered(ue, now):
             silent = seen is not None and seen.is_silent
             return Brief(UNREACHABLE if silent else REGISTERED, self.at, link)
-        state = DEREGISTERED if ue in self._journal.gone else EXPECTED
-        return Brief(state, self.at, link)
+        if ue in self._journal.gone:
+            return Brief(DEREGISTERED, self.at, link)
+        store = self._store
+        known = (self._table, self._devices, store.signups, store.registered)
+        if any(ue in part for part in known) or self._device(ue) is not None:
+            return Brief(EXPECTED, self.at, link)
+        return None
 
     def row(self, ue: str, now: int) -> Row | None:
         """Return all that the list shows of one. cached, outbox: what waits for the server."""
@@ -127,12 +134,15 @@ class GatewayView:
     def _is_registered(self, ue: str, now: int) -> bool:
         row = self._store.registered.get(ue)
         device = self._device(ue)
-        if device is not None:
-            return device.ue is None or row is None or row.expires_ms > now
+        if device is not None and device.ue is None:
+            return True
         return row is not None and row.expires_ms > now
 
     def _device(self, ue: str) -> Device | None:
         number = self._devices.get(ue)
+        local = ue.removeprefix(_LOCAL)
+        if number is None and local != ue and local.isdecimal():
+            number = int(local)
         if number is not None:
             return self._store.devices.get(number)
         return self._store.device_of.get(ue)
@@ -196,4 +206,4 @@ def reporter(settings: Settings, journal: Journal) -> Reporter | None:
 
 
 def _name(application_id: int) -> str:
-    return f"application:{application_id}"
+    return f"{_LOCAL}{application_id}"

@@ -92,6 +92,39 @@ async def as_failures(request: web.Request, handler: Any) -> web.StreamResponse:
     return answer
 
 
+def own_site(is_guarded: bool) -> Any:
+    """Return a middleware that refuses what another site's page sends through a browser.
+
+    is_guarded: a token is asked for; where none is, only names of this machine are answered, so
+    that no site can pretend to be it (DNS rebinding).
+    """
+
+    @web.middleware
+    async def check(request: web.Request, handler: Any) -> web.StreamResponse:
+        host = request.url.host or ""
+        has_token = is_guarded or "Authorization" in request.headers
+        if not has_token and not is_loopback(host):
+            raise failure(
+                403,
+                f"without [http] token this is for the machine itself, by the name localhost or "
+                f"127.0.0.1 and not {host[:_MAX_SHOWN]!r}",
+            )
+        if request.method not in ("GET", "HEAD") and not _is_own(request):
+            raise failure(403, "requests are taken from this page only, not from another site")
+        answer: web.StreamResponse = await handler(request)
+        return answer
+
+    return check
+
+
+def _is_own(request: web.Request) -> bool:
+    """Tell whether a page of ours has sent this, or no page at all."""
+    origin = request.headers.get("Origin")
+    site = request.headers.get("Sec-Fetch-Site")
+    same = origin is None or origin == f"{request.scheme}://{request.host}"
+    return same and site in (None, "same-origin", "none")
+
+
 def _details(status: int, detail: str) -> str:
     return json.dumps({"status": status, "title": HTTPStatus(status).phrase, "detail": detail})
 

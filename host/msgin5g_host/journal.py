@@ -25,6 +25,8 @@ MAX_FOLLOWERS = 32
 MAX_TRACED_SETS = 2_000
 MAX_JOINED = 8
 MAX_TEXT = 200
+# An entry that names many traces takes the room of one more for each so many.
+_NAMES_PER_ENTRY = 8
 
 UNDER_WAY, DEFERRED, DISCARDED, REJECTED = "under way", "deferred", "discarded", "rejected"
 DELIVERED, REPORTED = "delivered", "reported"
@@ -102,6 +104,7 @@ class Journal:
         self._max_entries = max_entries
         self._max_traces = max_traces
         self._entries: deque[Entry] = deque()
+        self._room = 0
         self._traces: OrderedDict[str, Trace] = OrderedDict()
         self._sets: OrderedDict[str, str] = OrderedDict()
         self._seen: OrderedDict[str, Seen] = OrderedDict()
@@ -119,7 +122,8 @@ class Journal:
         self.last += 1
         entry = {"n": self.last, **fields}
         self._entries.append(entry)
-        if len(self._entries) > self._max_entries:
+        self._room += _room(entry)
+        while self._room > self._max_entries and len(self._entries) > 1:
             self._forget(self._entries.popleft())
         moment = _ms(entry["t"], now)
         self._note_ue(entry)
@@ -130,7 +134,7 @@ class Journal:
 
     def fills(self) -> Iterator[Fill]:
         """Tell how full it is."""
-        yield Fill("view_entries", len(self._entries), self._max_entries)
+        yield Fill("view_entries", self._room, self._max_entries)
         yield Fill("view_traces", len(self._traces), self._max_traces)
         yield Fill("view_traced_sets", len(self._sets), MAX_TRACED_SETS)
         yield Fill("view_seen_ues", len(self._seen), MAX_SEEN_UES)
@@ -236,8 +240,12 @@ class Journal:
                 _advance(inside, entry)
                 inside.last_ms = max(inside.last_ms, moment)
         for id in entry.get("traces", ()):
-            if id in self._traces or trace.kind in _MESSAGES:
-                self._join(trace, self._trace(id, moment))
+            if id not in self._traces and trace.kind not in _MESSAGES:
+                continue
+            inner = self._trace(id, moment)
+            if trace.id not in self._traces:
+                break  # those inside have taken its room
+            self._join(trace, inner)
         kind = _kind(entry)
         if kind:
             last = {"t": entry["t"], "what": kind, "trace": trace.id}
@@ -294,6 +302,7 @@ class Journal:
                 self._traces.pop(inner.id, None)
 
     def _forget(self, entry: Entry) -> None:
+        self._room -= _room(entry)
         trace = self._traces.get(entry.get("trace", ""))
         if trace is not None and trace.entries and trace.entries[0] is entry:
             trace.entries.popleft()
@@ -341,6 +350,10 @@ def printable(text: str) -> str:
     if shown.isprintable():
         return shown
     return "".join(one if one.isprintable() else "\N{REPLACEMENT CHARACTER}" for one in shown)
+
+
+def _room(entry: Entry) -> int:
+    return 1 + len(entry.get("traces", ())) // _NAMES_PER_ENTRY
 
 
 def _kind(entry: Entry) -> str:

@@ -25,8 +25,11 @@ _LONGEST_PAUSE_S = 30.0
 _MAX_FIELDS = 40
 _MAX_NAME = 300
 _MAX_LINE = 400
+_MAX_ENTRY = 4_000
 _MAX_INSIDE = 500
 _ROLES = ("gateway", "ue")
+# A time that is further from ours is that of somebody without a clock.
+_MAX_APART_MS = 24 * 3600 * 1000
 
 
 class Reporter:
@@ -98,13 +101,17 @@ class Reporter:
         while self._waiting:
             batch = [*self._waiting][: MAX_REPORT_ENTRIES // 4]
             try:
+                # The token is for this address, and where one is sent on is none that takes it.
                 async with session.post(
-                    self._url, json={**self._head, "entries": batch}, headers=self._headers
+                    self._url,
+                    json={**self._head, "entries": batch},
+                    headers=self._headers,
+                    allow_redirects=False,
                 ) as answer:
                     status = answer.status
             except (aiohttp.ClientError, TimeoutError, OSError):
                 return False
-            if status >= 500 or status in (401, 403, 404):
+            if status >= 500 or status in (401, 403, 404) or 300 <= status < 400:
                 return False
             # Anything else that is no yes will not be taken the next time, either.
             self.dropped += len(batch) if status >= 400 else 0
@@ -113,10 +120,11 @@ class Reporter:
         return True
 
 
-def check(entry: Any, now: int) -> Entry:
-    """Return an entry of somebody else in the form of one's own. Raises ValueError."""
+def check(entry: Any, at: str, now: int) -> Entry:
+    """Return an entry of somebody else, at, in the form of one's own. Raises ValueError."""
     if not isinstance(entry, dict) or len(entry) > _MAX_FIELDS:
         raise ValueError(f"an object of at most {_MAX_FIELDS} fields is wanted")
+    entry = {**entry, "at": at}
     for name in ("t", "role", "event"):
         if not isinstance(entry.get(name), str):
             raise ValueError(f"{name}: a string is wanted")
@@ -131,6 +139,8 @@ def check(entry: Any, now: int) -> Entry:
     if not all(isinstance(one, str) and len(one) <= _MAX_NAME for one in traces):
         raise ValueError("traces: a list of strings is wanted")
     made = {str(key)[:_MAX_NAME]: _cut(one) for key, one in entry.items() if key != "n"}
+    if sum(len(key) + len(str(one)) for key, one in made.items()) > _MAX_ENTRY:
+        raise ValueError(f"at most {_MAX_ENTRY} characters are wanted")
     if "traces" in entry:
         made["traces"] = traces
     made["t"] = _moment(entry["t"], now)
@@ -145,9 +155,12 @@ def _cut(value: Any) -> Any:
 
 
 def _moment(text: str, now: int) -> str:
-    """Return the time of an entry; now for that of somebody without a clock."""
+    """Return the time of an entry in UTC; now for that of somebody without a clock."""
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
         return iso(now)
-    return text if moment.tzinfo is not None else iso(now)
+    if moment.tzinfo is None:
+        return iso(now)
+    at_ms = int(moment.timestamp() * 1000)
+    return iso(at_ms if abs(at_ms - now) <= _MAX_APART_MS else now)

@@ -74,8 +74,12 @@ class Events:
                 if text:
                     async with asyncio.timeout(_WRITE_S):
                         await response.write(text.encode())
-        except (ConnectionError, TimeoutError):
+        except ConnectionError:
             pass  # it has gone
+        except TimeoutError:
+            if request.transport is not None:
+                # Even the end of the answer would wait for it.
+                request.transport.abort()
         finally:
             self._streams.remove(stream)
             self._journal.leave(follower)

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from aiohttp import web
 
 from msgin5g_host.clock import Clock, iso
-from msgin5g_host.http_access import as_failures, failure, is_loopback
+from msgin5g_host.http_access import as_failures, failure, own_site
 from msgin5g_host.journal import MESSAGES, REQUESTS, Journal, summary, whole
 from msgin5g_host.page_http import add_page
 from msgin5g_host.rates import STEP_S, Rates, Sample
@@ -41,10 +41,9 @@ class Viewed(Residents, Protocol):
 
 
 class View:
-    """Serve /view and the page. need: raises for who may not look.
+    """Serve /view and the page. need: raises for who may not look; is_guarded: it asks for a token.
 
-    is_guarded: a token is asked for; where none is, only names of this machine are answered, so
-    that no site can pretend to be it (DNS rebinding).
+    No other site's page is answered, whatever it asks of the application that has these routes.
     """
 
     def __init__(
@@ -70,7 +69,7 @@ class View:
 
     def add_routes(self, app: web.Application) -> None:
         """Add the routes to an application."""
-        app.middlewares.append(as_failures)
+        app.middlewares.extend((as_failures, own_site(self._is_guarded)))
         add_page(app)
         for path, handler in (
             ("about", self._about),
@@ -94,24 +93,12 @@ class View:
         self._events.close()
 
     def check(self, request: web.Request) -> None:
-        """Refuse who may not look. Raises an HTTPException, or what `need` raises."""
-        host = request.url.host or ""
-        if not self._is_guarded and not is_loopback(host):
-            raise failure(
-                403,
-                f"without [http] token this is for the machine itself, by the name localhost or "
-                f"127.0.0.1 and not {host[:_MAX_TEXT]!r}",
-            )
+        """Refuse who may not look. Raises what `need` raises."""
         self._need(request)
 
     def check_action(self, request: web.Request) -> None:
-        """Refuse what another site's page has sent. Raises as `check`."""
+        """Refuse who may not act. Raises an HTTPException, or what `need` raises."""
         self.check(request)
-        origin = request.headers.get("Origin")
-        site = request.headers.get("Sec-Fetch-Site")
-        own = origin is None or origin == f"{request.scheme}://{request.host}"
-        if not own or site not in (None, "same-origin", "none"):
-            raise failure(403, "actions are taken from this page only, not from another site")
         if request.content_type.lower() != "application/json":
             raise failure(415, "Content-Type: application/json is wanted")
 

@@ -87,6 +87,8 @@ async def as_problems(request: web.Request, handler: Any) -> web.StreamResponse:
     except Problem as problem:
         return problem.response()
     except web.HTTPException as problem:
+        if problem.content_type == PROBLEM_TYPE:
+            raise
         if problem.status < 400 or not request.path.startswith(("/msgs-", "/network/")):
             raise
         headers = {key: problem.headers[key] for key in ("Allow",) if key in problem.headers}

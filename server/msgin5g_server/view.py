@@ -203,12 +203,12 @@ class ServerViewHttp:
         now = self._clock.now()
         for number, entry in enumerate(given.entries):
             try:
-                made = check(entry, now)
+                made = check(entry, given.at, now)
             except ValueError as problem:
                 raise Problem(400, f"entries[{number}]: {problem}") from None
             if made["role"] != given.role:
-                raise Problem(400, f"entries[{number}]: its role is not {given.role!r}")
-            self._journal.add({**made, "at": given.at}, now)
+                raise Problem(400, f"entries[{number}]: its role is not {given.role[:20]!r}")
+            self._journal.add(made, now)
             if number % 50 == 49:
                 await asyncio.sleep(0)
         return web.Response(status=204)

@@ -7,10 +7,11 @@ import uuid
 
 import aiohttp
 import pytest
+from aiohttp import web
 
 from msgin5g import app_client, l3
 from msgin5g_gateway.shell import Gateway
-from msgin5g_gateway.store import Store
+from msgin5g_gateway.store import Device, Store
 from msgin5g_gateway.view import GatewayHttp, check_access, reporter
 from msgin5g_host.clock import Clock, iso
 from msgin5g_host.journal import Journal, summary, whole
@@ -238,6 +239,25 @@ def test_the_page_lists_ues_and_devices_in_their_states(tmp_path):
     asyncio.run(job())
 
 
+def test_devices_of_an_open_gateway_are_listed_and_whoever_it_writes_to_is_not(tmp_path):
+    async def job():
+        async with Page(tmp_path) as page:
+            for number, ue in ((7, None), (8, "urn:example:ue:8")):
+                peer, registration = f"serial:///dev/ttyS{number}", bytes([number] * 6)
+                page.store.put_device(Device(number, peer, registration, ue, True))
+            for name, state, link in (
+                ("application:7", "registered", "serial"),
+                ("urn:example:ue:8", "expected", "serial"),
+            ):
+                (row,) = (await page.look(f"view/ues?q={name}"))["ues"]
+                assert (row["ue_service_id"], row["state"], row["link"]) == (name, state, link)
+            viewed = page.http._view._viewed
+            for stranger in ("urn:example:somebody", "application:1", "application:x"):
+                assert viewed.row(stranger, Clock().now()) is None
+
+    asyncio.run(job())
+
+
 def test_the_page_asks_for_the_token_and_is_itself_open(tmp_path):
     async def job():
         async with Page(tmp_path, {"http.token": TOKEN}) as page:
@@ -358,7 +378,8 @@ def test_entries_travel_over_tls_with_the_token_of_this_gateway(tmp_path):
 def test_a_server_that_has_no_room_is_asked_again_and_one_that_refuses_is_not():
     async def job():
         journal = Journal()
-        answers = iter([503, 400, 204])
+        elsewhere = web.Response(status=302, headers={"Location": "/elsewhere"})
+        answers = iter([503, elsewhere, 400, 204])
 
         async def answer(request):
             return next(answers, 204)
@@ -369,12 +390,13 @@ def test_a_server_that_has_no_room_is_asked_again_and_one_that_refuses_is_not():
                 *(journal, server.url, "", "gateway", GATEWAY), ssl.create_default_context()
             )
             made.start()
-            await eventually(lambda: len(server.got) >= 2)
-            journal.add(entry(2), 0)
             await eventually(lambda: len(server.got) >= 3)
+            journal.add(entry(2), 0)
+            await eventually(lambda: len(server.got) >= 4)
             await made.close()
             sent = [[one["number"] for one in body["entries"]] for _, body, _ in server.got]
-            assert sent[:3] == [[1], [1], [2]] and made.dropped == 1
+            assert sent[:4] == [[1], [1], [1], [2]] and made.dropped == 1
+            assert {path for path, _, _ in server.got} == {"/view/reports"}
 
     asyncio.run(job())
 

@@ -275,3 +275,25 @@ def test_what_nothing_tells_the_kind_of_is_in_no_list():
     (found,) = diary.journal.traces()
     assert (found.id, found.kind, found.origin) == ("r-01", "REG", UE1)
     assert diary.journal.seen(UE1).last["what"] == "REG"
+
+
+def test_entries_that_name_many_traces_take_the_room_of_many():
+    diary = Diary(max_entries=1000)
+    inside = [f"r-{number:04}" for number in range(500)]
+    for number in range(100):
+        fields = {"ue": GATEWAY, "trace": f"r-ff{number}", "traces": inside}
+        diary.add("bulk", "gateway", what="BREG", **fields)
+    assert len(diary.journal.entries(1000)) == 1000 // 63
+    (entries,) = [one for one in diary.journal.fills() if one.table == "view_entries"]
+    assert entries.entries <= entries.limit == 1000
+    for _ in range(1000):
+        diary.add("x")
+    assert len(diary.journal.entries(2000)) == 1000
+
+
+def test_an_aggregate_whose_room_those_inside_take_leaves_nothing_behind():
+    diary = Diary(max_traces=10)
+    inside = [str(uuid.UUID(int=100 + number)) for number in range(20)]
+    diary.message("rx", "IMDN", trace=TRACE, traces=inside, **{"from": UE2, "to": UE1})
+    assert diary.journal.trace(TRACE) is None
+    assert all(not one.joined for one in diary.journal.traces())

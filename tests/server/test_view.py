@@ -3,11 +3,13 @@
 import asyncio
 import json
 import uuid
+from datetime import datetime, timedelta, timezone
 
 import aiohttp
 import pytest
 
 from msgin5g import message, registration
+from msgin5g_host import view_events
 from msgin5g_host.clock import Clock, iso
 from msgin5g_host.journal import MAX_FOLLOWERS
 from msgin5g_host.reporting import MAX_REPORT_ENTRIES
@@ -236,6 +238,28 @@ def test_another_sites_page_can_do_nothing(tmp_path, headers):
     on_a_site(tmp_path, job, ues=[UE1])
 
 
+@pytest.mark.parametrize("headers", [{"Origin": "http://evil.example"}, {"Host": "evil.example"}])
+def test_another_sites_page_can_do_nothing_beside_the_page_either(tmp_path, headers):
+    """A form of any site reaches this machine, and any name can be made to lead here."""
+
+    async def job(site):
+        text = json.dumps({"from": "urn:example:as:1", "to": UE1, "payload": "x"})
+        plain = {"Content-Type": "text/plain"}
+        for more, status in ((headers, 403), ({}, 201)):
+            async with site.session.post("/messages", data=text, headers=plain | more) as answer:
+                assert answer.status == status
+        if "Host" in headers:
+            for path in ("/ues", "/metrics", "/messages?application=urn:example:as:1", "/"):
+                async with site.session.get(path, headers=headers) as answer:
+                    assert answer.status == 403
+        body = {"asSvcId": "urn:example:as:1"}
+        code, found, _ = await site.post("/msgs-asregistration/v1/registrations", body, **headers)
+        assert code == 403 and "this" in found["detail"]
+
+    rows = {"application": [{"as_service_id": "urn:example:as:1"}]}
+    on_a_site(tmp_path, job, ues=[UE1], rows=rows)
+
+
 def test_a_form_of_another_site_is_no_json(tmp_path):
     async def job(site):
         await act(site, "send", {"to": UE1, "text": "x"}, 415, **{"Content-Type": "text/plain"})
@@ -335,6 +359,8 @@ def test_a_gateway_tells_which_link_a_ue_is_on(tmp_path):
         (reports({"event": "x", **{f"f{one}": 1 for one in range(60)}}), 400, "fields"),
         (reports(*[{"event": "x"}] * (MAX_REPORT_ENTRIES + 1)), 413, "500"),
         (reports(*[{"event": "x", "a": "y" * 3000}] * 100), 413, "262144"),
+        (reports({"event": "x", **{f"f{one}": "y" * 300 for one in range(30)}}), 400, "4000"),
+        (reports({"event": "x"}, at="y" * 1000), 400, "at"),
         ({"at": "x", "role": "ue"}, 400, "entries"),
         ({"at": "x", "role": "ue", "entries": [7]}, 400, "entries[0]"),
     ],
@@ -343,6 +369,33 @@ def test_reports_that_make_no_sense_are_refused(tmp_path, body, status, word):
     async def job(site):
         found = await act(site, "reports", body, status)
         assert word in found["detail"]
+
+    on_a_site(tmp_path, job)
+
+
+@pytest.mark.parametrize(
+    "moment", ["0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59-23:59", "2021-01-01T00:00:07Z"]
+)
+def test_a_clock_that_is_wrong_by_years_counts_as_now(tmp_path, moment):
+    async def job(site):
+        await act(site, "reports", reports({"event": "a", "trace": "r-01", "what": "REG"}), 204)
+        wrong = {"event": "b", "t": moment, "trace": "r-01"}
+        await act(site, "reports", reports(wrong), 204)
+        (found,) = (await look(site, "traces"))["traces"]
+        assert found["hops"] == 2 and found["ms"] < 60_000
+
+    on_a_site(tmp_path, job)
+
+
+def test_times_of_other_zones_are_in_order_with_the_rest(tmp_path):
+    async def job(site):
+        now = Clock().now()
+        late = datetime.fromtimestamp(now / 1000, timezone(timedelta(hours=-5))).isoformat()
+        given = [{"event": "late", "t": late}, {"event": "early", "t": iso(now - 5)}]
+        for one in given:
+            await act(site, "reports", reports({**one, "trace": "r-01"}), 204)
+        found = await look(site, "traces/r-01")
+        assert [one["event"] for one in found["entries"]] == ["early", "late"]
 
     on_a_site(tmp_path, job)
 
@@ -394,6 +447,28 @@ def test_who_was_away_for_long_hears_how_much_is_missing(tmp_path):
             assert (name, data) == ("missed", {"entries": 500})
             _, entry, _ = await stream.next("entry")
             assert entry["number"] == 500
+
+    on_a_site(tmp_path, job)
+
+
+def test_who_does_not_read_is_shown_out(tmp_path, monkeypatch):
+    monkeypatch.setattr(view_events, "_WRITE_S", 0.2)
+
+    async def job(site):
+        host, port = site.url.removeprefix("http://").split(":")
+        _, writer = await asyncio.open_connection(host, int(port), limit=1)
+        writer.write(b"GET /view/events HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        await eventually(lambda: site.journal._followers)
+        now = Clock().now()
+
+        def is_gone():
+            for _ in range(200):
+                site.journal.add({"t": iso(now), "role": "ue", "event": "x" * 4000}, now)
+            return not site.journal._followers
+
+        await eventually(is_gone)
+        await eventually(lambda: not site.http._runner.server.connections)
+        writer.close()
 
     on_a_site(tmp_path, job)
 
