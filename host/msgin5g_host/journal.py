@@ -11,11 +11,11 @@ from datetime import datetime
 from itertools import islice
 from typing import Any
 
-from msgin5g import l3
 from msgin5g_host.clock import iso
 from msgin5g_host.fill import Fill
 from msgin5g_host.follower import MAX_FOLLOWED, Entry, Follower
 from msgin5g_host.hops import in_order
+from msgin5g_host.trace_state import MESSAGE_KINDS, UNDER_WAY, advanced, kind_of
 
 MAX_ENTRIES = 10_000
 MAX_TRACES = 2_000
@@ -28,21 +28,6 @@ MAX_TEXT = 200
 # An entry that names many traces takes the room of one more for each so many.
 _NAMES_PER_ENTRY = 8
 
-UNDER_WAY, DEFERRED, DISCARDED, REJECTED = "under way", "deferred", "discarded", "rejected"
-DELIVERED, REPORTED = "delivered", "reported"
-REGISTERED, REFUSED, DEREGISTERED = "registered", "refused", "deregistered"
-# A message that reached one recipient of several is delivered; a report says more than that.
-_WEIGHT = {UNDER_WAY: 0, DEFERRED: 1, DELIVERED: 3, REPORTED: 4}
-_END_WEIGHT = 2
-_MESSAGES = ("MSG", "IMDN", "MSGRESP", "SEGREC", "SEGCONFIR")
-_KINDS = (*_MESSAGES, "GWREG", "REG", "DEREG", "BREG", "GET")
-# What devices without an MSGin5G client call the same.
-_L3_KINDS = {
-    l3.NAMES[l3.REGISTRATION_REQUEST]: "REG",
-    l3.NAMES[l3.DEREGISTRATION_REQUEST]: "DEREG",
-    l3.NAMES[l3.MESSAGE_SENDING_REQUEST]: "MSG",
-    l3.NAMES[l3.DELIVERY_REPORT_SENDING_REQUEST]: "IMDN",
-}
 # What a list of traces may be asked for: messages with their reports, or all others.
 MESSAGES, REQUESTS = "messages", "requests"
 _LEFT = ("deregistered", "expired", "signed-off", "device-ended")
@@ -161,7 +146,7 @@ class Journal:
         for trace in reversed(self._traces.values()):
             if not trace.kind:
                 continue
-            if kind and (trace.kind in _MESSAGES) != (kind == MESSAGES):
+            if kind and (trace.kind in MESSAGE_KINDS) != (kind == MESSAGES):
                 continue
             if not ue or trace.names(ue):
                 yield trace
@@ -237,16 +222,16 @@ class Journal:
                 outer.state = trace.state
         for inside in trace.inside:
             if trace.shares(entry, inside):
-                _advance(inside, entry)
+                inside.state = advanced(inside.state, entry)
                 inside.last_ms = max(inside.last_ms, moment)
         for id in entry.get("traces", ()):
-            if id not in self._traces and trace.kind not in _MESSAGES:
+            if id not in self._traces and trace.kind not in MESSAGE_KINDS:
                 continue
             inner = self._trace(id, moment)
             if trace.id not in self._traces:
                 break  # those inside have taken its room
             self._join(trace, inner)
-        kind = _kind(entry)
+        kind = kind_of(entry)
         if kind:
             last = {"t": entry["t"], "what": kind, "trace": trace.id}
             last["text"] = trace.text or None
@@ -254,21 +239,21 @@ class Journal:
                 self._touch(ue).last = last
 
     def _describe(self, trace: Trace, entry: Entry) -> None:
-        what = _kind(entry)
-        if "traces" in entry and what and what not in _MESSAGES:
+        what = kind_of(entry)
+        if "traces" in entry and what and what not in MESSAGE_KINDS:
             # The server may have told of those inside before the gateway told what it was.
             trace.kind, trace.origin = what, _text(entry.get("ue"))
-        if what and trace.kind in ("", *_MESSAGES[1:]):
+        if what and trace.kind in ("", *MESSAGE_KINDS[1:]):
             # What was heard of first may have been its report.
             trace.kind = what if trace.kind == "" or what == "MSG" else trace.kind
         if what == "MSG" or trace.kind != "MSG":
             trace.origin = trace.origin or _text(entry.get("from"))
             trace.target = trace.target or _text(entry.get("to"))
-        if not trace.origin and trace.kind not in _MESSAGES:
+        if not trace.origin and trace.kind not in MESSAGE_KINDS:
             trace.origin = _text(entry.get("ue"))
         if what == "MSG":
             trace.text = trace.text or _text(entry.get("text"))
-        _advance(trace, entry)
+        trace.state = advanced(trace.state, entry)
 
     def _join(self, outer: Trace, inner: Trace) -> None:
         """What happens to `outer` happens to `inner`, too."""
@@ -281,7 +266,7 @@ class Journal:
             inner.origin, inner.target = outer.origin, outer.target
         for entry in outer.entries:
             if outer.shares(entry, inner):
-                _advance(inner, entry)
+                inner.state = advanced(inner.state, entry)
 
     def _trace(self, id: str, moment: int) -> Trace:
         trace = self._traces.get(id)
@@ -354,35 +339,6 @@ def printable(text: str) -> str:
 
 def _room(entry: Entry) -> int:
     return 1 + len(entry.get("traces", ())) // _NAMES_PER_ENTRY
-
-
-def _kind(entry: Entry) -> str:
-    """Return the Message Type that an entry is about, or ""."""
-    what = _text(entry.get("what"))
-    return what if what in _KINDS else _L3_KINDS.get(what, "")
-
-
-def _advance(trace: Trace, entry: Entry) -> None:
-    state = _state(entry)
-    if state and _WEIGHT.get(state, _END_WEIGHT) >= _WEIGHT.get(trace.state, _END_WEIGHT):
-        trace.state = state
-
-
-def _state(entry: Entry) -> str:
-    event, what = entry["event"], entry.get("what")
-    if event == "delivered":
-        return {"MSG": DELIVERED, "IMDN": REPORTED}.get(_text(what), "")
-    if event == "discarded":
-        return DISCARDED if what == "MSG" else ""
-    if event in ("refused", "rejected"):
-        return REJECTED if what in _MESSAGES else REFUSED
-    if event == "answered":
-        if not entry.get("result"):
-            return REFUSED
-        return DEREGISTERED if what == "DEREG" else REGISTERED
-    if event in ("registered", "refreshed", "own-registered", "signed-up", "device-registered"):
-        return REGISTERED
-    return event if event in (DEFERRED, DEREGISTERED) else ""
 
 
 def _text(value: Any) -> str:

@@ -41,7 +41,7 @@ class Viewed(Residents, Protocol):
 
 
 class View:
-    """Serve /view and the page. need: raises for who may not look; is_guarded: it asks for a token.
+    """Serve /view and the page. need: raises for who may not look; is_guarded: it wants a token.
 
     No other site's page is answered, whatever it asks of the application that has these routes.
     """

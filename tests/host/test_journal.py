@@ -110,6 +110,8 @@ def test_a_message_is_followed_from_ue_to_report():
         ([("rejected", "MSG")], "rejected"),
         ([("refused", "MSG")], "rejected"),
         ([("refused", "REG")], "refused"),
+        ([("refused", "MESSAGE SENDING REQUEST")], "rejected"),
+        ([("refused", "REGISTRATION REQUEST")], "refused"),
         ([("delivered", "MSG"), ("discarded", "IMDN")], "delivered"),
         ([("registered", "REG")], "registered"),
         ([("refreshed", "REG")], "registered"),
