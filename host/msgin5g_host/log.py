@@ -82,8 +82,9 @@ class EventLog:
         now = self._clock.now()
         fields = {key: value for key, value in given.items() if value is not None}
         written = written and self._open
+        moment = iso(now)
         if self.journal is not None or written and self._json:
-            head = {"t": iso(now), "role": self._role, **self._at, "event": name}
+            head = {"t": moment, "role": self._role, **self._at, "event": name}
             entry = {**head, **{key: _plain(one) for key, one in fields.items()}, **head}
             if self.journal is not None:
                 self.journal.add(entry, now)
@@ -91,7 +92,7 @@ class EventLog:
                 self._write(json.dumps(entry) + "\n")
         if written and not self._json:
             words = " ".join(f"{key}={_text(value)}" for key, value in fields.items())
-            line = f"{iso(now)[11:23]} {self._role:8} {name:15} {words}".rstrip()
+            line = f"{moment[11:23]} {self._role:8} {name:15} {words}".rstrip()
             self._write(line + "\n")
 
     def _write(self, line: str) -> None:

@@ -11,7 +11,7 @@ import pytest
 from msgin5g import message, registration
 from msgin5g_host import view_events
 from msgin5g_host.clock import Clock, iso
-from msgin5g_host.journal import MAX_FOLLOWERS
+from msgin5g_host.journal import MAX_FOLLOWERS, MAX_TRACES
 from msgin5g_host.reporting import MAX_REPORT_ENTRIES
 from msgin5g_server.registry import Registration
 from msgin5g_server.routes import OPERATOR_ID
@@ -181,6 +181,30 @@ def test_a_message_has_a_trace_from_arrival_to_what_became_of_it(tmp_path):
 
     rows = {"application": [{"as_service_id": "urn:example:as:1"}]}
     on_a_site(tmp_path, job, ues=[UE1, UE2], rows=rows)
+
+
+def test_who_asks_for_traces_does_not_hold_up_the_others(tmp_path):
+    async def job(site):
+        now = Clock().now()
+        for number in range(MAX_TRACES):
+            fields = {"what": "MSG", "trace": str(uuid.UUID(int=number)), "ue": UE1}
+            site.journal.add({"t": iso(now), "role": "server", "event": "x", **fields}, now)
+        turns = 0
+
+        async def others():
+            nonlocal turns
+            while True:
+                await asyncio.sleep(0)
+                turns += 1
+
+        task = asyncio.create_task(others())
+        await look(site, "rates")
+        without, turns = turns, 0
+        found = await look(site, f"traces?ue={UE2}")
+        task.cancel()
+        assert found["total"] == 0 and turns > without + 10
+
+    on_a_site(tmp_path, job)
 
 
 def test_the_operator_sends_and_sees_the_report(tmp_path):
