@@ -5,6 +5,7 @@ Requests go in as what they are, answers come out; what is assigned is staged.
 
 from collections import Counter
 from collections.abc import Callable
+from itertools import islice
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -100,7 +101,7 @@ class ConfigurationApi:
         asked: ConfigurationRequest | None = None,
     ) -> SealAnswer:
         """alone: one document by its id, rather than a list of one."""
-        found = self._configuration(ue_id, request.source)
+        found = self._configuration(ue_id, request.source, self._address(request.source))
         told = {} if asked is None else {"vendor": asked.vendor, "type": asked.type}
         self._counters["configurations"] += 1
         self._log.event(
@@ -117,10 +118,11 @@ class ConfigurationApi:
             raise Refused(coap.FORBIDDEN, "ue-uri is missing; all documents are for managers")
         if asked.vendor or asked.type or asked.serial:
             raise Refused(UNPROCESSABLE, "documents are kept by ue-uri alone: ask with it")
-        found = list(self._ue_ids.items())
+        found = list(islice(self._ue_ids.items(), MAX_BULK_ENTRIES + 1))
         if len(found) > MAX_BULK_ENTRIES:
             raise Refused(UNPROCESSABLE, _TOO_MANY)
-        entries = [self._entry(ue_id, ue, request.source) for ue_id, ue in found]
+        server = self._address(request.source)
+        entries = [self._entry(ue_id, ue, server) for ue_id, ue in found]
         return self._several(entries, None, form)
 
     def _bulk(self, request: SealRequest, asked: ConfigurationRequest, form: int) -> SealAnswer:
@@ -128,14 +130,15 @@ class ConfigurationApi:
         out."""
         source = request.source
         claimed = self._gateway(asked, source)
+        server = self._address(source)
         own = None
         if asked.ue_id is not None:
-            own = self._configuration(asked.ue_id, source)
+            own = self._configuration(asked.ue_id, source, server)
         entries = []
         cause = None
         for ue_id in asked.ue_ids:
             try:
-                entries.append(self._configuration(ue_id, source, claimed, bulk=True))
+                entries.append(self._configuration(ue_id, source, server, claimed, bulk=True))
             except Refused as problem:
                 self._counters["configurations refused in bulk"] += 1
                 cause = cause or f"{ue_id}: {problem}"
@@ -159,7 +162,12 @@ class ConfigurationApi:
         return claimed
 
     def _configuration(
-        self, ue_id: str, source: str, claimed: str | None = None, bulk: bool = False
+        self,
+        ue_id: str,
+        source: str,
+        server: str,
+        claimed: str | None = None,
+        bulk: bool = False,
     ) -> Configuration:
         """Return what a UE is given, one that nobody knows with a fresh UE Service ID.
 
@@ -179,14 +187,17 @@ class ConfigurationApi:
             ue = self._ue_ids.assign(ue_id)
             self._counters["assigned"] += 1
             self._log.event("assigned", ue=ue, ue_id=ue_id, peer=source)
-        return self._entry(ue_id, ue, source)
+        return self._entry(ue_id, ue, server)
 
-    def _entry(self, ue_id: str, ue: str, source: str) -> Configuration:
+    def _address(self, source: str) -> str:
+        """Return the Server's URI for who asks. Raises Refused."""
         try:
-            where = self.address_for(source)
+            return self.address_for(source)
         except OSError:
             raise Refused(coap.UNAVAILABLE, _NO_ADDRESS) from None
-        return Configuration(ue, where, self._segment_bytes(ue), ue_id)
+
+    def _entry(self, ue_id: str, ue: str, server: str) -> Configuration:
+        return Configuration(ue, server, self._segment_bytes(ue), ue_id)
 
     def _several(
         self, entries: list[Configuration], own: Configuration | None, form: int

@@ -406,6 +406,19 @@ def test_a_server_that_does_not_know_its_address_says_what_to_do(office):
     office.core.configurations.address_for = no_way
     cause = office.refused(coap.UNAVAILABLE, f"ue-uri={DEVICE.format(1)}")
     assert "set [server] address" in cause
+    # Nor are the UEs of a gateway told that nothing is known of them.
+    office.register_gateway()
+    payload = configuration.bulk_request([DEVICE.format(1), DEVICE.format(2)])
+    cause = office.refused(coap.UNAVAILABLE, source=AT_GATEWAY, payload=payload)
+    assert "set [server] address" in cause
+
+
+def test_its_address_is_looked_up_once_however_many_ask(office):
+    asked = []
+    office.core.configurations.address_for = lambda source: asked.append(source) or SERVER
+    office.register_gateway()
+    assert len(office.bulk(*(DEVICE.format(number) for number in (1, 2, 3, 4))).entries) == 4
+    assert asked == [AT_GATEWAY]
 
 
 # The keys of server.toml
