@@ -110,6 +110,14 @@ def test_a_token_does_not_follow_to_another_place():
         (["--http", "192.0.2.1:8080"], TOKEN, "give --http https://192.0.2.1:8080"),
         (["--token-file", "/nowhere"], "", "--token-file /nowhere: No such file"),
         (["--token-file", "/proc/self/mem"], "", "--token-file /proc/self/mem: "),
+        *(
+            (
+                ["--timeout-s", value],
+                "",
+                f"--timeout-s: more than 0 and at most 86400 are wanted, not {value}",
+            )
+            for value in ("0", "-1", "nan", "inf")
+        ),
         ([], "two words", "characters that none can have"),
         (["--http", "https://127.0.0.1:1", "--ca", "/nowhere"], "", "--ca /nowhere: No such file"),
     ],

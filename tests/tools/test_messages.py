@@ -4,8 +4,10 @@ import json
 import socket
 
 import pytest
+from aiohttp import web
 
 from msgin5g_tools.cli import main
+from tests.http_answers import serving
 from tests.processes import msgin5g
 from tests.terminal import on_a_terminal
 
@@ -162,3 +164,11 @@ def test_hostile_text_is_shown_as_text_on_a_terminal(server):
 def test_wrong_use(capsys, arguments):
     assert main(["messages", *arguments]) == 2
     assert capsys.readouterr().err.startswith("msgin5g messages: ")
+
+
+@pytest.mark.parametrize(
+    "answer", [{}, {"entries": [1]}, {"entries": [{}], "began": "x"}, {"entries": [], "began": 1}]
+)
+def test_somebody_elses_answer_about_a_trace_is_an_error(capsys, answer):
+    with serving({"/view/traces/x": lambda _: web.json_response(answer)}) as there:
+        assert "is that an MSGin5G Server?" in ask(capsys, there, "x", code=1).err

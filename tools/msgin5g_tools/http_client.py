@@ -23,6 +23,7 @@ _MAX_LINE_BYTES = 1 << 20
 _MAX_PROBLEM_BYTES = 4096
 _MAX_SENTENCE = 300
 _PIECE_BYTES = 1 << 16
+_LONGEST_TIMEOUT_S = 86_400.0
 # A stream has something every 15 s, if only to say that it is there.
 _STREAM_SILENCE_S = 60.0
 
@@ -70,6 +71,11 @@ class HttpClient:
     """Speak with one server. where: "host:port", or a URL of http or https. Raises ValueError."""
 
     def __init__(self, where: str, timeout_s: float, token: str = "", ca: str | None = None):
+        if not 0 < timeout_s <= _LONGEST_TIMEOUT_S:
+            raise ValueError(
+                f"--timeout-s: more than 0 and at most {_LONGEST_TIMEOUT_S:g} are wanted, "
+                f"not {timeout_s:g}"
+            )
         scheme, separator, rest = where.rpartition("://")
         self._scheme = scheme if separator else "http"
         if self._scheme not in ("http", "https"):

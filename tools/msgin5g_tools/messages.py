@@ -66,7 +66,7 @@ def run(args: argparse.Namespace) -> int:
             raise ValueError("TRACE is one message; leave out --follow and --ue")
         server = connect(args)
         if args.trace:
-            _show_trace(server.get("/view/traces/" + _quoted(args.trace)), args.json)
+            _show_trace(server, args.trace, args.json)
         elif args.follow:
             _follow(server, args)
         else:
@@ -183,12 +183,18 @@ def _summary(server: HttpClient, trace: str) -> Row | None:
     return found
 
 
-def _show_trace(trace: Row, as_json: bool) -> None:
+def _show_trace(server: HttpClient, name: str, as_json: bool) -> None:
+    trace = server.get("/view/traces/" + _quoted(name))
+    try:
+        hops = [_hop(entry, trace["began"]) for entry in trace["entries"]]
+        summary = _line(trace)
+    except (AttributeError, KeyError, TypeError, ValueError):
+        raise _not_traces(server) from None
     if as_json:
         print(json.dumps(trace, ensure_ascii=False))
         return
-    show(_HOP_HEADS, [_hop(entry, trace["began"]) for entry in trace["entries"]])
-    print(_line(trace))
+    show(_HOP_HEADS, hops)
+    print(summary)
 
 
 def _hop(entry: Row, began: str) -> tuple[str, ...]:
@@ -239,4 +245,6 @@ def _quoted(trace: str) -> str:
 
 
 def _not_traces(server: HttpClient) -> HttpError:
-    return HttpError(f"{server.base}/view/traces is not a list; is that an MSGin5G Server?")
+    return HttpError(
+        f"{server.base}/view/traces is not what is expected; is that an MSGin5G Server?"
+    )

@@ -13,6 +13,7 @@ from msgin5g_tools.http_client import HttpError, add_http_arguments, connect
 
 _PATH = "/view/capture"
 _PIECE_BYTES = 1 << 16
+_LONGEST_S = 1e7
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGALRM)
 
 Write = Callable[[bytes], None]
@@ -41,8 +42,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Trace until Ctrl-C, --for or the other side's end; returns the exit code."""
     try:
-        if args.seconds is not None and args.seconds <= 0:
-            raise ValueError(f"--for: a number above 0 is wanted, not {args.seconds:g}")
+        if args.seconds is not None and not 0 < args.seconds <= _LONGEST_S:
+            raise ValueError(
+                f"--for: more than 0 and at most {_LONGEST_S:g} s are wanted, not {args.seconds:g}"
+            )
         if args.output and (args.text or args.json):
             raise ValueError("-o writes the capture, --text and --json print it: choose one")
         client = connect(args)
