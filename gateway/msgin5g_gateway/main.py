@@ -96,7 +96,7 @@ async def _serve(settings: Settings, as_json: bool, stop: asyncio.Event) -> None
         gateway = Gateway(settings, store, log, clock)
         file = open_capture(settings, "gateway.capture", gateway.capture, log)
         if journal is not None:
-            reports = reporter(settings, journal)
+            reports = reporter(settings, journal, log)
             if where:
                 http = GatewayHttp(gateway, store, settings, journal, clock, reports)
                 await http.start(*parse_address(where))

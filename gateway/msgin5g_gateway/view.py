@@ -20,6 +20,7 @@ from msgin5g_host.http_access import (
     server_tls,
 )
 from msgin5g_host.journal import Journal
+from msgin5g_host.log import EventLog
 from msgin5g_host.metrics import GATEWAY, Metrics
 from msgin5g_host.rates import Rates
 from msgin5g_host.reporting import Reporter
@@ -195,14 +196,20 @@ class GatewayHttp:
         await self._runner.cleanup()
 
 
-def reporter(settings: Settings, journal: Journal) -> Reporter | None:
-    """Return what tells the server's page of this gateway, or None."""
+def reporter(settings: Settings, journal: Journal, log: EventLog) -> Reporter | None:
+    """Return what tells the server's page of this gateway, or None. log: hears if it cannot."""
     url = settings["view.report_to"]
     if not url:
         return None
     tls: ssl.SSLContext = client_tls(settings)
     at = settings["gateway.ue_service_id"]
-    return Reporter(journal, url, settings["view.report_token"], "gateway", at, tls)
+    made = Reporter(journal, url, settings["view.report_token"], "gateway", at, tls)
+
+    def tell(reason: str) -> None:
+        log.event("reports-refused" if reason else "reports-taken", reason=reason or None)
+
+    made.on_change = tell
+    return made
 
 
 def _name(application_id: int) -> str:

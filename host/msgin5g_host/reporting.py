@@ -4,8 +4,9 @@ import asyncio
 import contextlib
 import ssl
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime
+from itertools import islice
 from typing import Any
 
 import aiohttp
@@ -21,6 +22,7 @@ MAX_REPORT_BYTES = 256 * 1024
 _EVERY_S = 0.5
 _TIMEOUT_S = 10.0
 _GOODBYE_S = 1.0
+_TOO_LARGE = 413
 _LONGEST_PAUSE_S = 30.0
 _MAX_FIELDS = 40
 _MAX_NAME = 300
@@ -35,13 +37,16 @@ _MAX_APART_MS = 24 * 3600 * 1000
 class Reporter:
     """Push the entries of a journal to `url`; the oldest go while nobody takes them.
 
-    tls: for https. `dropped` counts what was never taken.
+    tls: for https. `dropped` counts what was never taken. on_change is called when entries are
+    taken no more, with the reason, and when they are again, with "".
     """
 
     def __init__(
         self, journal: Journal, url: str, token: str, role: str, at: str, tls: ssl.SSLContext
     ) -> None:
         self.dropped = 0
+        self.on_change: Callable[[str], None] = lambda reason: None
+        self._reason = ""
         self._journal = journal
         self._url = url.rstrip("/") + "/view/reports"
         self._headers = {"Authorization": f"Bearer {token}"} if token else {}
@@ -98,8 +103,9 @@ class Reporter:
 
     async def _push(self, session: aiohttp.ClientSession) -> bool:
         """Send what waits, a batch after the other; tells whether all of it was taken."""
+        size = MAX_REPORT_ENTRIES // 4
         while self._waiting:
-            batch = [*self._waiting][: MAX_REPORT_ENTRIES // 4]
+            batch = list(islice(self._waiting, size))
             try:
                 # The token is for this address, and where one is sent on is none that takes it.
                 async with session.post(
@@ -109,15 +115,28 @@ class Reporter:
                     allow_redirects=False,
                 ) as answer:
                     status = answer.status
-            except (aiohttp.ClientError, TimeoutError, OSError):
+            except (aiohttp.ClientError, TimeoutError, OSError) as problem:
+                self._note(str(problem) or type(problem).__name__)
                 return False
             if status >= 500 or status in (401, 403, 404) or 300 <= status < 400:
+                is_unknown = status in (401, 403)
+                hint = ": report_token is not this gateway's at the server" if is_unknown else ""
+                self._note(f"{self._url} answers {status}{hint}")
                 return False
+            self._note("")
+            if status == _TOO_LARGE and len(batch) > 1:
+                size = len(batch) // 2
+                continue
             # Anything else that is no yes will not be taken the next time, either.
             self.dropped += len(batch) if status >= 400 else 0
             for _ in batch:
                 self._waiting.popleft()
         return True
+
+    def _note(self, reason: str) -> None:
+        changed, self._reason = bool(reason) != bool(self._reason), reason
+        if changed:
+            self.on_change(reason)
 
 
 def check(entry: Any, at: str, now: int) -> Entry:

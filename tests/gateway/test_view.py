@@ -1,6 +1,7 @@
 """What the gateway tells of itself: devices in traces, its own page, reports to the server's."""
 
 import asyncio
+import io
 import json
 import ssl
 import uuid
@@ -35,6 +36,12 @@ from tests.server.http_world import Listener, Site, eventually
 from tests.world import GATEWAY, gateway_settings, ue_id
 
 TOKEN = "0123456789abcdef-gateway"
+
+
+@pytest.fixture(autouse=True)
+def at_once(monkeypatch):
+    """Nobody waits for reports."""
+    monkeypatch.setattr("msgin5g_host.reporting._EVERY_S", 0.01)
 
 
 @pytest.fixture
@@ -358,7 +365,7 @@ def test_entries_travel_over_tls_with_the_token_of_this_gateway(tmp_path):
             given = {"view.report_to": site.url, "view.report_token": TOKEN, "http.ca": str(cert)}
             settings.values.update(given)
             check_access(settings)
-            made = reporter(settings, journal)
+            made = reporter(settings, journal, EventLog("gateway", stream=io.StringIO()))
             made.start()
             journal.add(entry(7), 0)
             await eventually(lambda: site.journal.entries(1))
@@ -367,10 +374,58 @@ def test_entries_travel_over_tls_with_the_token_of_this_gateway(tmp_path):
             assert (found["at"], found["number"], made.dropped) == (GATEWAY, 7, 0)
             # Whoever does not know the certificate tells nothing.
             settings.values["http.ca"] = ""
-            stranger = reporter(settings, journal)
+            out = io.StringIO()
+            stranger = reporter(settings, journal, EventLog("gateway", stream=out))
             stranger.start()
             await stranger.close()
             assert site.journal.last == 1
+            assert "reports-refused" in out.getvalue() and "CERTIFICATE" in out.getvalue()
+
+    asyncio.run(job())
+
+
+def test_who_may_not_report_is_told_once_and_again_when_it_may():
+    async def job():
+        answers = iter([401, 401, 204])
+
+        async def answer(request):
+            return next(answers, 204)
+
+        async with Listener(answer) as server:
+            journal, heard = Journal(), []
+            made = Reporter(
+                *(journal, server.url, "", "gateway", GATEWAY), ssl.create_default_context()
+            )
+            made.on_change = heard.append
+            made.start()
+            journal.add(entry(1), 0)
+            await eventually(lambda: len(heard) >= 2)
+            await made.close()
+            assert len(heard) == 2 and heard[1] == ""
+            assert "/view/reports answers 401" in heard[0] and "report_token" in heard[0]
+            assert made.dropped == 0
+
+    asyncio.run(job())
+
+
+def test_reports_that_are_too_large_are_sent_in_parts():
+    async def job():
+        async def answer(request):
+            return 413 if len((await request.json())["entries"]) > 10 else 204
+
+        async with Listener(answer) as server:
+            journal = Journal()
+            for number in range(40):
+                journal.add(entry(number), 0)
+            made = Reporter(
+                *(journal, server.url, "", "gateway", GATEWAY), ssl.create_default_context()
+            )
+            made.start()
+            await eventually(lambda: server.got and not made._waiting)
+            await made.close()
+            taken = [body["entries"] for _, body, _ in server.got if len(body["entries"]) <= 10]
+            assert [one["number"] for part in taken for one in part] == list(range(40))
+            assert made.dropped == 0
 
     asyncio.run(job())
 
