@@ -278,6 +278,16 @@ def test_the_page_asks_for_the_token_and_is_itself_open(tmp_path):
     asyncio.run(job())
 
 
+def test_a_name_that_is_made_to_lead_here_gets_nothing_even_with_a_made_up_token(tmp_path):
+    async def job():
+        async with Page(tmp_path) as page:
+            for more in ({}, {"Authorization": "Bearer 0123456789abcdef"}):
+                await page.look("view/ues", 403, Host="evil.example", **more)
+            await page.look("view/ues", Host="localhost")
+
+    asyncio.run(job())
+
+
 @pytest.mark.parametrize(
     ("flags", "environment", "words"),
     [
