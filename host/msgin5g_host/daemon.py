@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 END_WITHIN_S = 5.0
 _CANCEL_AFTER_S = 4.0
 _CANCEL_WAIT_S = 0.5
+_ENDING = (signal.SIGTERM, signal.SIGINT)
 
 
 def run(main: Callable[[asyncio.Event], Awaitable[None]]) -> int:
@@ -35,8 +36,20 @@ def run(main: Callable[[asyncio.Event], Awaitable[None]]) -> int:
 async def _run(main: Callable[[asyncio.Event], Awaitable[None]]) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in _ENDING:
         loop.add_signal_handler(number, stop.set)
+    try:
+        await _until_stopped(main, stop)
+    finally:
+        # A second signal while the interpreter ends would be its exit code.
+        for number in _ENDING:
+            loop.remove_signal_handler(number)
+            signal.signal(number, signal.SIG_IGN)
+
+
+async def _until_stopped(
+    main: Callable[[asyncio.Event], Awaitable[None]], stop: asyncio.Event
+) -> None:
     work = asyncio.ensure_future(main(stop))
     ending = asyncio.create_task(stop.wait())
     await asyncio.wait((work, ending), return_when=asyncio.FIRST_COMPLETED)

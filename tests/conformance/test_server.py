@@ -433,7 +433,8 @@ def keys_of(value):
 
 @pytest.mark.clause("7.3.1", "6.1-coap")
 def test_every_payload_that_passes_is_a_json_object_with_the_short_keys(tmp_path):
-    world = World(tmp_path, 1, ue={"profile": PROFILE, "ue_id": device_id(1)})
+    profile = {**PROFILE, "triInfo": {**PROFILE["triInfo"], "ueId": device_id(1)}}
+    world = World(tmp_path, 1, ue={"profile": profile, "ue_id": device_id(1)})
     world.register()
     assert world.wire.run(60_000, world.all_in("registered"))
     world.deregister()

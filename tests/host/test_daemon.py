@@ -44,6 +44,18 @@ def test_signal_sets_stop_and_the_exit_code_is_0(number: int) -> None:
     assert finish(process) == (0, "saved\n", "")
 
 
+def test_a_second_signal_at_the_very_end_changes_nothing() -> None:
+    process = start(
+        "import atexit, time",
+        "atexit.register(lambda: (print('ending', flush=True), time.sleep(0.2)))",
+        "await stop.wait()",
+    )
+    process.terminate()
+    assert process.stdout is not None and process.stdout.readline() == "ending\n"
+    process.terminate()
+    assert finish(process) == (0, "", "")
+
+
 def test_main_that_returns_ends_the_daemon() -> None:
     assert finish(start("return")) == (0, "", "")
 
@@ -110,5 +122,11 @@ def test_run_in_this_process_returns_the_code_and_leaves_no_timer() -> None:
     async def main(stop: object) -> None:
         return None
 
-    assert daemon.run(main) == 0
+    ending = (signal.SIGTERM, signal.SIGINT)
+    before = [signal.getsignal(number) for number in ending]
+    try:
+        assert daemon.run(main) == 0
+    finally:
+        for number, handler in zip(ending, before, strict=True):
+            signal.signal(number, handler)
     assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
