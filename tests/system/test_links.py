@@ -69,7 +69,13 @@ def run(folder, medium, mode):
         medium.close()
 
 
-@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize(
+    "mode",
+    [
+        pytest.param(mode, marks=pytest.mark.clause("A.3") if "coap" in mode else ())
+        for mode in MODES
+    ],
+)
 @pytest.mark.parametrize("make", [UdpMedium, SerialMedium, BleMedium])
 def test_one_life_on_every_link(tmp_path, make, mode):
     server, _, _ = run(tmp_path, make(tmp_path), mode)
