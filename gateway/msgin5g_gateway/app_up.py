@@ -13,7 +13,7 @@ from typing import Any
 from msgin5g import app_client, coap, l3
 from msgin5g import names as n
 from msgin5g.errors import CallerError
-from msgin5g.limits import MAX_MESSAGE_BYTES, MAX_PAYLOAD_BYTES
+from msgin5g.limits import MAX_MESSAGE_BYTES
 from msgin5g.message import Message, Segment, imdn, msg
 from msgin5g.segments import Outbox as SentSegments
 from msgin5g.segments import split
@@ -101,6 +101,7 @@ class AppUplink:
         self._handovers = handovers
         self._sets = sets
         self._addresses = Addresses(shared)
+        self._segment_bytes: int = shared.settings["gateway.segment_bytes"]
         self._is_local_allowed: bool = shared.settings["gateway.local_delivery"]
         self._open: dict[_Key, Sending] = {}
         self._reporting: dict[Asker, None] = {}
@@ -312,11 +313,11 @@ class AppUplink:
     def _pieces(self, message: Message) -> list[Message]:
         """Return a message as what may leave at once. Raises CallerError."""
         size = len(message.payload.encode())
-        if size <= MAX_PAYLOAD_BYTES:
+        if size <= self._segment_bytes:
             return [message]
         if size > MAX_MESSAGE_BYTES:
             raise CallerError(_TOO_LONG)
-        texts = split(message.payload, MAX_PAYLOAD_BYTES)
+        texts = split(message.payload, self._segment_bytes)
         # A repeated request makes the same set: the server knows its segments again.
         set_id = str(uuid.uuid5(uuid.UUID(message.message_id), message.origin[1]))
         pieces = []

@@ -1,10 +1,12 @@
 """The keys of gateway.toml."""
 
 from msgin5g import gaps
+from msgin5g.limits import MAX_PAYLOAD_BYTES
 from msgin5g_host.config import (
     Key,
     Settings,
     Table,
+    check_segment_bytes,
     check_ue_id,
     check_uri,
     parse_address,
@@ -102,6 +104,13 @@ KEYS = (
         3600,
         "longest sign-up to the gateway service in seconds",
         _positive,
+    ),
+    Key(
+        "gateway.segment_bytes",
+        int,
+        MAX_PAYLOAD_BYTES,
+        "a longer payload of a device without a client leaves in segments of so many bytes",
+        check_segment_bytes,
     ),
     Key(
         "gateway.device_hold_s",

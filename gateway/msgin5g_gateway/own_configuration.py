@@ -60,6 +60,9 @@ async def configure(settings: Settings, log: EventLog, clock: Clock, stop: async
     found = work.result()
     _set(settings, "gateway.ue_service_id", found.ue_service_id)
     _set(settings, "gateway.server", found.server)
+    if found.segment_bytes is not None:
+        told = min(found.segment_bytes, settings["gateway.segment_bytes"])
+        _set(settings, "gateway.segment_bytes", told)
     return True
 
 
@@ -186,6 +189,6 @@ def _detail(payload: bytes) -> str:
     return str(detail)[:_MAX_DETAIL]
 
 
-def _set(settings: Settings, name: str, value: str) -> None:
+def _set(settings: Settings, name: str, value: str | int) -> None:
     settings.values[name] = value
     settings.sources[name] = "server"

@@ -16,8 +16,12 @@ from pathlib import Path
 from typing import Any
 
 from msgin5g.configuration import MAX_UE_ID_BYTES
+from msgin5g.limits import MAX_PAYLOAD_BYTES
 from msgin5g_host.ble_url import parse_ble
 from msgin5g_host.serial_url import parse_serial
+
+# The longest message is then well below the most segments that a message may have.
+MIN_SEGMENT_BYTES = 128
 
 _PREFIX = "MSGIN5G_"
 _OWN_VARIABLES = ("MSGIN5G_DEBUG",)
@@ -240,6 +244,13 @@ def check_ue_id(value: str) -> None:
         raise ValueError(
             f"1 to {MAX_UE_ID_BYTES} bytes without control characters are wanted, not {value!r}"
         )
+
+
+def check_segment_bytes(value: int) -> None:
+    """Raise ValueError unless messages can be cut into segments with so much payload."""
+    if not MIN_SEGMENT_BYTES <= value <= MAX_PAYLOAD_BYTES:
+        wanted = f"a number from {MIN_SEGMENT_BYTES} to {MAX_PAYLOAD_BYTES}"
+        raise ValueError(f"{wanted} is wanted, not {value!r}")
 
 
 def _read(path: str | None) -> dict[str, Any]:

@@ -5,8 +5,15 @@ import re
 from urllib.parse import urlsplit
 
 from msgin5g import gaps
-from msgin5g.limits import MAX_PAYLOAD_BYTES, MAX_SECONDS
-from msgin5g_host.config import Key, Table, check_ue_id, check_uri, parse_address
+from msgin5g.limits import MAX_SECONDS
+from msgin5g_host.config import (
+    Key,
+    Table,
+    check_segment_bytes,
+    check_ue_id,
+    check_uri,
+    parse_address,
+)
 from msgin5g_host.http_access import (
     check_address_or_none,
     check_token,
@@ -28,12 +35,6 @@ def _positive(value: int) -> None:
 def _above_zero(value: float) -> None:
     if value <= 0:
         raise ValueError(f"a number above 0 is wanted, not {value!r}")
-
-
-def _segment_bytes(value: int) -> None:
-    if not MIN_SEGMENT_BYTES <= value <= MAX_PAYLOAD_BYTES:
-        wanted = f"a number from {MIN_SEGMENT_BYTES} to {MAX_PAYLOAD_BYTES}"
-        raise ValueError(f"{wanted} is wanted, not {value!r}")
 
 
 def _host(value: str) -> None:
@@ -71,10 +72,6 @@ def _seconds(value: int) -> None:
 def _gateway_kind(value: str) -> None:
     if value not in (L3G, N3G, BMG):
         raise ValueError(f"{L3G}, {N3G} or {BMG} is wanted, not {value!r}")
-
-
-# The longest message is then well below the most segments that a message may have.
-MIN_SEGMENT_BYTES = 128
 
 
 def _tokens(table: str) -> tuple[Key, Key]:
@@ -198,7 +195,7 @@ TABLES = (
                 int,
                 None,
                 "largest payload that it takes in one piece, 640 if not given",
-                _segment_bytes,
+                check_segment_bytes,
             ),
             Key(
                 "ue.report_token",

@@ -338,6 +338,18 @@ def test_a_long_payload_leaves_in_segments_one_after_the_other(bench, form):
     assert {one["msgId"] for one in got} == {ID_TEXT}
 
 
+@pytest.mark.clause("7.2.5-size")
+def test_no_segment_is_larger_than_the_configured_size(tmp_path):
+    bench = Bench(tmp_path, count=1, devices=TABLE, addresses=ADDRESSES, segment_bytes=300)
+    sender, payload = long(bench, "l3", 1000)
+    got = []
+    while bench.north:
+        got.append(bench.server_takes()["payload"].encode())
+    assert sender.response() == (True, None)
+    assert b"".join(got) == payload and len(got) == 4 and max(map(len, got)) <= 300
+    bench.close()
+
+
 def test_a_payload_at_the_limit_leaves_whole(bench):
     long(bench, "l3", 2048)
     assert "segParams" not in bench.take_north()[1]

@@ -60,6 +60,7 @@ class Rig:
         assert {self.settings.source(f"gateway.{key}") for key in ("ue_service_id", "server")} == {
             "server"
         }
+        assert self.settings["gateway.segment_bytes"] == TOLD["segSize"]
         return found
 
     def events(self, name):

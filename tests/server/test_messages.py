@@ -8,8 +8,8 @@ import pytest
 from msgin5g import coap, gaps
 from msgin5g import message as messages
 from msgin5g.limits import MAX_MESSAGE_BYTES
+from msgin5g_host.config import MIN_SEGMENT_BYTES
 from msgin5g_server import courier as courier_module
-from msgin5g_server.config import MIN_SEGMENT_BYTES
 from tests.server.post_office import AS, GROUP, TOPIC, PostOffice
 from tests.world import SERVICE, ue_id
 
