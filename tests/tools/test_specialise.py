@@ -210,3 +210,105 @@ def test_what_is_counted_up_or_is_a_property_is_still_set():
         "one = A()\none.up()\none.up()\n"
     )
     assert "set" in packed(source)
+
+
+def test_an_attribute_that_is_only_set_to_one_constant_is_none():
+    source = (
+        "class A:\n    pass\n"
+        "def first(one):\n    one.late = False\n    one.kind = 1\n    one.other = False\n"
+        "def second(one):\n    one.late = False\n    one.kind = True\n    one.other = len('')\n"
+        "def told(one):\n    return 'delayed' if one.late else [one.kind, one.other]\n"
+        "one = A()\nfirst(one)\nprint(told(one))\nsecond(one)\nprint(told(one))\n"
+    )
+    made = packed(source)
+    assert "delayed" not in made
+    stored = [
+        node.attr
+        for node in ast.walk(ast.parse(made))
+        if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store)
+    ]
+    assert len(stored) == 4
+
+
+def test_calls_of_what_does_nothing_go_unless_they_do_something_by_the_way():
+    source = (
+        "class A:\n    def tally_(self, what):\n        '''Nothing.'''\n"
+        "    def run_(self):\n        self.tally_('never')\n        self.tally_(said('twice'))\n"
+        "        return self.tally_(1)\n"
+        "def said(text):\n    print(text)\n"
+        "one = A()\nprint(one.run_(), one.run_())\n"
+    )
+    made = packed(source)
+    assert "never" not in made and "twice" in made
+
+
+def test_functions_that_are_one_expression_are_put_where_they_are_called():
+    source = (
+        "class Table:\n    def __init__(self):\n        self.rows_ = [1]\n"
+        "    def of_(self, peer):\n        return self\n"
+        "    def rest_(self):\n        return not (self.rows_ or self.seen_())\n"
+        "    def seen_(self):\n        return len(self.rows_) > 3\n"
+        "class A:\n    def __init__(self):\n        self.table_ = Table()\n"
+        "    def ask_(self, peer):\n        table = self.table_.of_(peer)\n"
+        "        return table.rest_() + double(peer), self.table_.of_(1).rows_\n"
+        "def double(x):\n    return x + x\n"
+        "def again(x):\n    return x if x > 3 else again(x + 1)\n"
+        "def order(x, y):\n    return [y, x]\n"
+        "def said(x):\n    print(x)\n    return x\n"
+        "print(A().ask_(4), again(0), order(said(1), said(2)))\n"
+    )
+    made = packed(source)
+    # said, again, order, the two __init__, and what A().ask_ is.
+    assert functions(made) <= 6
+
+
+CHAIN = """
+class Lower:
+    LIMIT = 3
+    def __init__(self, first, more=2):
+        self.first = [first]
+        self.more = more
+    def send_(self, x):
+        self.first.append(x)
+        return self.LIMIT
+class Upper(Lower):
+    def __init__(self, first):
+        super().__init__(first, more=first)
+        self.last = first
+    def both_(self):
+        return self.send_(1), self.send_(2), self.first, self.more, self.last
+print(Upper(3).both_(), Upper(4).both_())
+"""
+
+
+def classes(source):
+    return sum(isinstance(node, ast.ClassDef) for node in ast.walk(ast.parse(source)))
+
+
+def test_a_class_that_only_another_is_derived_from_is_one_with_it():
+    made = packed(CHAIN)
+    assert classes(made) == 1 and "super" not in made
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        "print(Lower(1, 2).send_(3))",
+        "class Other(Lower):\n    pass\nprint(Other(1).send_(2))",
+        "print(isinstance(Upper(1), Lower))",
+    ],
+)
+def test_a_class_that_is_more_than_that_stays(more):
+    assert classes(packed(f"{CHAIN}\n{more}\n")) >= 2
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        ("self.last = first", "self.last = first\n    def send_(self, x):\n        return 8"),
+        ("self.last = first", "self.last = super().send_(first)"),
+        ("class Upper(Lower):", "class Upper(Lower):\n    LIMIT = 5"),
+    ],
+)
+def test_a_class_whose_parts_another_replaces_or_asks_for_stays(changed):
+    assert classes(packed(CHAIN.replace(*changed))) == 2

@@ -1,21 +1,23 @@
 """What the modules of one board never do: arguments and attributes that have one value only.
 
 A parameter that every call gives the same constant, or that none gives, becomes that constant; so
-does an attribute that is set once, to a constant. What follows from that is worked out, and what
-nobody reads or calls any more goes.
+does an attribute that is only ever set to one constant. What follows from that is worked out, and
+what nobody reads or calls any more goes.
 """
 
 import ast
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 
 from msgin5g_tools.shrink.calls import Definition, Function, argument, functions
+from msgin5g_tools.shrink.expressions import drop_idle_calls, put_expressions
 from msgin5g_tools.shrink.facts import Facts, Kept
 from msgin5g_tools.shrink.fold import Folder
 from msgin5g_tools.shrink.link import Linked
+from msgin5g_tools.shrink.merge import merge_classes
 from msgin5g_tools.shrink.unfold import unfold
 
-_ROUNDS = 20
+_ROUNDS = 200
 
 
 def specialise(linked: Linked, kept: Kept, quiet: Collection[str] = ()) -> None:
@@ -30,8 +32,11 @@ def specialise(linked: Linked, kept: Kept, quiet: Collection[str] = ()) -> None:
             folder = Folder()
             folder.visit(tree)
             changed |= folder.changed
+        changed |= drop_idle_calls(linked, facts)
         changed |= _unused(linked, kept)
-        if not changed and not unfold(linked, Facts(linked, kept)):
+        if not changed and not any(
+            step(linked, Facts(linked, kept)) for step in (merge_classes, put_expressions, unfold)
+        ):
             return
 
 
@@ -62,7 +67,7 @@ def _parameter(function: Function, position: int) -> bool:
     if uses:
         if not isinstance(first, ast.Constant):
             return False
-        if not all(isinstance(one, ast.Constant) and _same(one, first) for one in given):
+        if not all(one is not None and _same(one, first) for one in given):
             return False
         replacer = _Replacer(set(map(id, uses)), first)
         function.node.body = [replacer.visit(one) for one in function.node.body]
@@ -79,11 +84,11 @@ def _parameter(function: Function, position: int) -> bool:
 
 
 def _attributes(linked: Linked, facts: Facts) -> bool:
-    """Put the values of attributes that are set once, to a constant, where they are read; drop
+    """Put the values of attributes that are only set to one constant where they are read; drop
     what is set and never read."""
     read: set[str] = set()
     stores: Counter[str] = Counter()
-    plain: Counter[str] = Counter()
+    values: dict[str, list[ast.expr]] = {}
     for tree in linked.trees.values():
         for node in ast.walk(tree):
             if isinstance(node, ast.Attribute):
@@ -92,40 +97,25 @@ def _attributes(linked: Linked, facts: Facts) -> bool:
                 else:
                     stores[node.attr] += 1
             elif isinstance(node, ast.Assign) and (target := _target(node)) is not None:
-                plain[target.attr] += 1
-    ours = {
+                values.setdefault(target.attr, []).append(node.value)
+    plain = {
         name
-        for name in stores
-        if facts.may_rename_attribute(name) and name not in facts.class_names
+        for name, given in values.items()
+        if stores[name] == len(given)
+        and facts.may_rename_attribute(name)
+        and name not in facts.class_names
     }
-    values = {
-        name: value
-        for name, value in _at_first(linked)
-        if name in ours & read and stores[name] == 1
-    }
-    unread = {name for name in ours - read if stores[name] == plain[name]}
+    constant: dict[str, ast.Constant] = {}
+    for name in plain & read:
+        first, *others = values[name]
+        if isinstance(first, ast.Constant) and all(_same(one, first) for one in others):
+            constant[name] = first
     changed = False
     for tree in linked.trees.values():
-        putter = _Putter(values, unread)
+        putter = _Putter(constant, plain - read)
         putter.visit(tree)
         changed |= putter.changed
     return changed
-
-
-def _at_first(linked: Linked) -> Iterator[tuple[str, ast.Constant]]:
-    """Yield the attributes that an object sets on itself, to a constant, when it is made."""
-    for tree in linked.trees.values():
-        classes = [node for node in tree.body if isinstance(node, ast.ClassDef)]
-        for function in [one for node in classes for one in node.body]:
-            if not isinstance(function, Definition) or function.name != "__init__":
-                continue
-            for one in function.body:
-                target = _target(one)
-                if target is None or not isinstance(target.value, ast.Name):
-                    continue
-                value = one.value if isinstance(one, ast.Assign) else None
-                if target.value.id == "self" and isinstance(value, ast.Constant):
-                    yield target.attr, value
 
 
 class _Putter(ast.NodeTransformer):
@@ -255,5 +245,7 @@ def _is_pure(node: ast.expr) -> bool:
     return isinstance(node, ast.Constant | ast.Name)
 
 
-def _same(one: ast.Constant, other: ast.Constant) -> bool:
+def _same(one: ast.expr, other: ast.Constant) -> bool:
+    if not isinstance(one, ast.Constant):
+        return False
     return type(one.value) is type(other.value) and one.value == other.value
