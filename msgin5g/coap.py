@@ -86,7 +86,7 @@ class Message:
     def __init__(self):
         self.options = []
 
-    def path(self):
+    def uri_path(self):
         """Return the Uri-Path segments joined by "/", or None if they are not UTF-8."""
         segments = [bytes(value) for number, value in self.options if number == URI_PATH]
         try:
@@ -146,11 +146,9 @@ def decode(data, message=None):
         delta = head >> 4
         length = head & 15
         if delta > 12:
-            i = _check_extended(delta, i, size)
-            delta = data[i - 1] + 13 if delta == 13 else (data[i - 2] << 8 | data[i - 1]) + 269
+            delta, i = _extended(delta, data, i)
         if length > 12:
-            i = _check_extended(length, i, size)
-            length = data[i - 1] + 13 if length == 13 else (data[i - 2] << 8 | data[i - 1]) + 269
+            length, i = _extended(length, data, i)
         number += delta
         end = i + length
         if end > size:
@@ -164,40 +162,40 @@ def decode(data, message=None):
     return message
 
 
-def _check_extended(nibble, i, size):
-    """Return the index after the extended delta or length that starts at `i`."""
+def _extended(nibble, data, i):
+    """Return the extended delta or length that starts at `i`, and the index after it."""
     if nibble == 15:
         raise FormatError("option delta or length 15")
-    i += nibble - 12
-    if i > size:
+    end = i + nibble - 12
+    if end > len(data):
         raise FormatError("extended option field cut short")
-    return i
+    if nibble == 13:
+        return data[i] + 13, end
+    return (data[i] << 8 | data[i + 1]) + 269, end
 
 
-def encode(type, code, mid, token=b"", options=(), payload=b""):
-    """Return the datagram. Raises CallerError.
+def encode(type, code, mid, token=b"", options=(), payload=b"", buffer=None):
+    """Return the datagram; with `buffer`, a bytearray, write it there and return its length.
 
     options: a list of (number, bytes) in order of number, or what `encode_options` made of one.
+    Raises CallerError for what cannot be encoded or does not fit.
     """
-    head = bytes((0x40 | type << 4 | _length(token), code, mid >> 8, mid & 255))
+    if len(token) > 8:
+        raise CallerError("a CoAP token has at most 8 bytes, got %d" % len(token))
+    first = 0x40 | type << 4 | len(token)
     if options.__class__ is not bytes:
         options = encode_options(options)
-    if payload:
-        return b"".join((head, token, options, b"\xff", payload))
-    return head + token + options
-
-
-def encode_into(buffer, type, code, mid, token, options, payload):
-    """Write the datagram into a bytearray and return its length in bytes.
-
-    options: as `encode_options` returns them. Raises CallerError when it does not fit.
-    """
-    i = 4 + _length(token)
+    if buffer is None:
+        head = bytes((first, code, mid >> 8, mid & 255))
+        if payload:
+            return b"".join((head, token, options, b"\xff", payload))
+        return head + token + options
+    i = 4 + len(token)
     j = i + len(options)
-    end = j + (len(payload) + 1 if payload else 0)
+    end = j + len(payload) + 1 if payload else j
     if end > len(buffer):
-        raise CallerError("a CoAP message of %d bytes, room for %d" % (end, len(buffer)))
-    buffer[0] = 0x40 | type << 4 | i - 4
+        raise CallerError("the request does not fit a datagram; send less at once")
+    buffer[0] = first
     buffer[1] = code
     buffer[2] = mid >> 8
     buffer[3] = mid & 255
@@ -223,34 +221,28 @@ def encode_options(options):
                 "CoAP option %d after option %d: pass them in order" % (number, last)
             )
         last = number
-        length = len(value)
-        out.append(_nibble(delta) << 4 | _nibble(length))
-        _extend(out, delta)
-        _extend(out, length)
+        head = len(out)
+        out.append(0)
+        out[head] = _extend(out, delta) << 4 | _extend(out, len(value))
         out.extend(value)
     if last > 65535:
         raise CallerError("CoAP option %d: the largest number is 65535" % last)
     return bytes(out)
 
 
-def _length(token):
-    if len(token) > 8:
-        raise CallerError("a CoAP token has at most 8 bytes, got %d" % len(token))
-    return len(token)
-
-
-def _nibble(value):
-    if value > 65535 + 269:
-        raise CallerError("CoAP option delta or length %d is too large" % value)
-    return value if value < 13 else 13 if value < 269 else 14
-
-
 def _extend(out, value):
-    if value >= 269:
-        out.append(value - 269 >> 8)
-        out.append(value - 269 & 255)
-    elif value >= 13:
+    """Append what a delta or length has beyond its nibble; return the nibble."""
+    if value < 13:
+        return value
+    if value < 269:
         out.append(value - 13)
+        return 13
+    value -= 269
+    if value > 65535:
+        raise CallerError("CoAP option delta or length %d is too large" % (value + 269))
+    out.append(value >> 8)
+    out.append(value & 255)
+    return 14
 
 
 def uint(value):

@@ -1,37 +1,14 @@
-"""The CoAP exchange layer (RFC 7252 sections 4 and 5) without socket and clock.
+"""The CoAP exchange layer of a gateway or server: many peers, and answers that take their time.
 
-One `Endpoint` speaks with any number of peers over one link. Datagrams and the time go in through
-`receive`, requests and answers through `request` and `respond`; datagrams come out of `poll`,
-events out of `next_event`, and `next_deadline` says when `poll` is due even if nothing arrives.
-Times are whole milliseconds that never go back. A peer is any hashable value that the link uses.
-
-Nothing that a peer sends raises. What is kept per peer is bounded: the Message IDs of its last
-requests with the answers they got, and at most NSTART requests to it, the others waiting.
+`Endpoint` is a `msgin5g.receiving.Receiver`, which says how one is used, that speaks with any
+number of peers over one link. A peer is any hashable value that the link uses.
 """
 
-from msgin5g.coap import (
-    ACK,
-    BAD_OPTION,
-    CON,
-    NON,
-    POST,
-    PROXY_SCHEME,
-    PROXY_URI,
-    PROXYING_NOT_SUPPORTED,
-    RST,
-    SIZE1,
-    TOO_LARGE,
-    UNAVAILABLE,
-    FormatError,
-    Message,
-    decode,
-    encode,
-    uint,
-)
-from msgin5g.options import format_only, review
+from msgin5g.coap import ACK, CON, POST, SIZE1, TOO_LARGE, UNAVAILABLE, encode, uint
+from msgin5g.peers import PeerTable
+from msgin5g.receiving import Incoming, Receiver
 from msgin5g.sending import (
     ACKED,
-    COUNTERS,
     EXCHANGE_LIFETIME_MS,
     FAILED,
     NEVER,
@@ -41,7 +18,6 @@ from msgin5g.sending import (
     RESPONSE,
     Exchange,
     Params,
-    Sender,
 )
 
 __all__ = [
@@ -60,141 +36,108 @@ __all__ = [
     "post",
 ]
 
+_MANY = 64  # from this many busy peers on, timers are looked at every _COARSE_MS only
+_COARSE_MS = 50
 
-class Incoming:
-    """A request of a peer. `message` holds it; `Endpoint.respond` answers it, once."""
+COUNTERS = (
+    "received",
+    "sent",
+    "malformed",
+    "ignored",
+    "oversize",
+    "duplicates",
+    "retransmissions",
+    "timeouts",
+    "resets_received",
+    "resets_sent",
+    "pings",
+    "bad_option",
+    "unmatched",
+    "separate",
+    "id_replaced",
+    "no_room",
+    "peers_forgotten",
+)
 
-    __slots__ = ("peer", "message", "mid", "token", "confirmable", "acked", "ack_at", "record")
 
-
-class Endpoint(Sender):
+class Endpoint(Receiver):
     """One CoAP endpoint on one link.
 
-    rng: a function of n that returns an integer in [0, n). known: option rules of the application
-    (see `msgin5g.options`). first_mid, first_token: where own Message IDs and Tokens start; random
-    if not given. reuse: keep one buffer and one message object, so that a steady request costs a
-    board almost no heap; a received payload is then valid until the next `receive` only.
-
-    observer: an `msgin5g.observing.Observer` where notifications are expected, else None.
+    The parameters are those of `Receiver`; first_mid, first_token: random if not given.
+    counters: how often what happened, by name.
     """
 
     def __init__(
         self, rng, params=None, known=None, first_mid=None, first_token=None, reuse=False
     ):
+        if first_token is None:
+            first_token = rng(1 << 24)
         super().__init__(rng, params, known, first_mid, first_token, reuse)
-        self.observer = None
+        self.counters = {name: 0 for name in COUNTERS}
+        self._peers = PeerTable(self.params.max_peers, self.counters, self._first_mid)
         self._held = []
         self._fresh = []
-        self._message = Message() if reuse else None
 
-    def receive(self, data, peer, now):
-        """Take one datagram of `peer`; its effects are events and datagrams to poll."""
-        counters = self.counters
-        counters["received"] += 1
-        if len(data) > self.params.max_datagram_bytes:
-            self._oversize(data, peer)
-            return
-        try:
-            message = decode(data, self._message)
-        except FormatError:
-            self._malformed(data, peer)
-            return
-        code = message.code
-        if 0 < code < 32:
-            if message.type == CON or message.type == NON:
-                self._on_request(message, peer, now)
-            else:
-                counters["ignored"] += 1
-        elif not code:
-            self._on_empty(message, peer, now)
-        elif code >> 5 in (2, 4, 5):
-            self._on_response(message, peer, now)
-        else:
-            self._malformed(data, peer)
-
-    def respond(self, incoming, code, payload, now, content_format=50, options=None):
-        """Answer a request: on its ACK while that is still ours to send, else separately.
-
-        options: a ready list of (number, bytes) instead of the Content-Format alone.
-        """
-        if options is None:
-            options = format_only(content_format) if payload else b""
+    def _respond_late(self, incoming, code, payload, now, options):
         peer = incoming.peer
-        if incoming.confirmable and not incoming.acked:
-            datagram = encode(ACK, code, incoming.mid, incoming.token, options, payload)
-            incoming.acked = True
-            incoming.record[1] = datagram
-            self._send(datagram, peer)
-            return
-        state = self._peers.get(peer)
-        mid = self._own_mid(state, None, now)
-        if not incoming.confirmable:
-            self._send(encode(NON, code, mid, incoming.token, options, payload), peer)
-            return
+        state = self._peers.state_of(peer)
         self.counters["separate"] += 1
-        exchange = self._exchange(peer, None, True)
+        exchange = self._new_exchange(peer, None, True)
         exchange.token = incoming.token
         exchange.code = code
-        exchange.mid = mid
-        exchange.confirmable = True
-        exchange.datagram = encode(CON, code, mid, incoming.token, options, payload)
+        exchange.mid = self._own_mid(state, None, now)
+        exchange.is_confirmable = True
+        exchange.datagram = encode(CON, code, exchange.mid, incoming.token, options, payload)
         self._start(exchange, state, now)
 
     def poll(self, now):
         """Return the datagrams to send now as [(bytes-like, peer)], valid until the next call."""
         if self._fresh:
             self._hold()
-        if now >= self._wake:
-            self._run_timers(now)
-        out = self._out
-        self._out = self._spare_out
-        self._spare_out = out
-        if self._out:
-            self._out.clear()
+        out = Receiver.poll(self, now)
         self.counters["sent"] += len(out)
         return out
 
     def next_deadline(self):
         """Return when `poll` is due at the latest, or None if nothing is being waited for."""
-        if self._out or self._fresh:
-            return 0
-        return None if self._wake == NEVER else self._wake
+        return 0 if self._fresh else super().next_deadline()
 
-    # What arrives
+    def peer_count(self):
+        """Return how many peers are remembered."""
+        return len(self._peers)
 
-    def _on_request(self, message, peer, now):
-        state = self._peers.get(peer)
-        mid = message.mid
-        record = state.seen.get(mid)
-        lifetime = EXCHANGE_LIFETIME_MS if message.type == CON else NON_LIFETIME_MS
-        if record is not None and now - record[0] < lifetime:
-            self.counters["duplicates"] += 1
-            if record[1]:
-                self._send(record[1], peer)
-            return
-        record = state.remember(mid, now, self.params.remembered_ids)
-        incoming = Incoming()
-        incoming.peer = peer
-        incoming.message = message
-        incoming.mid = mid
-        incoming.token = bytes(message.token)
-        incoming.confirmable = message.type == CON
-        incoming.acked = False
-        incoming.record = record
-        problem = review(message, self._known)
-        if problem:
-            self.counters["bad_option"] += 1
-            if incoming.confirmable:
-                proxy = problem == PROXY_URI or problem == PROXY_SCHEME
-                code = PROXYING_NOT_SUPPORTED if proxy else BAD_OPTION
-                text = b"option %d is not supported" % problem
-                self.respond(incoming, code, text, now, options=())
-            return
+    def _tally(self, what):
+        self.counters[what] += 1
+
+    # Message IDs, a row for each peer
+
+    def _first_mid(self):
+        return self._rng(65536) if self.first_mid is None else self.first_mid
+
+    def _note_mid(self, state, mid, now):
+        state.use(mid, now)
+
+    def _own_mid(self, state, mid, now):
+        """Return the Message ID to use: `mid`, if this peer has not had it recently."""
+        if mid is None or state.has_used(mid, now - EXCHANGE_LIFETIME_MS):
+            if mid is not None:
+                self.counters["id_replaced"] += 1
+            mid = state.next_mid
+            while state.has_used(mid, now - EXCHANGE_LIFETIME_MS):
+                mid = mid + 1 & 65535
+            state.next_mid = mid + 1 & 65535
+        state.use(mid, now)
+        return mid
+
+    # Requests that are not answered at once
+
+    def _arrived(self, incoming, now):
         if incoming.confirmable:
             open_requests = len(self._held) + len(self._fresh)
             if open_requests >= self.params.max_held and not self._make_room():
                 self.counters["no_room"] += 1
-                self.respond(incoming, UNAVAILABLE, b"too many requests at once", now, options=())
+                text = b"too many requests at once"
+                self.respond(incoming, UNAVAILABLE, text, now, options=b"")
                 return
             incoming.ack_at = now + self.params.separate_after_ms
             self._fresh.append(incoming)
@@ -202,87 +145,41 @@ class Endpoint(Sender):
 
     def _make_room(self):
         self._hold()
-        self._held = [incoming for incoming in self._held if not incoming.acked]
+        self._held = [incoming for incoming in self._held if incoming.record[1] is None]
         return len(self._held) < self.params.max_held
 
     def _hold(self):
         """Put the requests that were not answered at once under the empty-ACK timer."""
         for incoming in self._fresh:
-            if not incoming.acked:
+            if incoming.record[1] is None:
                 self._held.append(incoming)
-                if incoming.ack_at < self._wake:
-                    self._wake = incoming.ack_at
+                self._wake_at(incoming.ack_at)
         self._fresh.clear()
 
-    def _on_empty(self, message, peer, now):
-        kind = message.type
-        if kind == CON:
-            self.counters["pings"] += 1
-            self._reset(message.mid, peer)
-            return
-        state = self._peers.find(peer)
-        if kind == NON or state is None:
-            self.counters["ignored"] += 1
-            return
-        for exchange in state.active:
-            if exchange.mid == message.mid:
-                break
-        else:
-            self.counters["unmatched"] += 1
-            return
-        if kind == RST:
-            self.counters["resets_received"] += 1
-            self._finish(exchange, state, now)
-            self._fail(exchange, "reset")
-        elif exchange.is_response:
-            self._finish(exchange, state, now)
-            if exchange.context is not None:
-                self._events.append((ACKED, exchange))
-        elif not exchange.acked:
-            exchange.acked = True
-            exchange.deadline = now + self.params.response_wait_ms
+    def _settle(self, peer, state):
+        self._peers.settle(peer, state)
+        if not self._held and self._peers.at_rest():
+            self._wake = NEVER
 
-    def _on_response(self, message, peer, now):
-        kind = message.type
-        mid = message.mid
-        state = self._peers.find(peer)
-        found = None
-        if state is not None and kind == CON:
-            record = state.seen.get(mid)
-            if record is not None and now - record[0] < EXCHANGE_LIFETIME_MS:
-                self.counters["duplicates"] += 1
-                if record[1]:
-                    self._send(record[1], peer)
-                return
-        if kind < ACK and self.observer is not None and self.observer.take(message, peer, now):
-            return
-        if state is not None and kind != RST:
-            for exchange in state.active:
-                if exchange.is_response or exchange.token != message.token:
-                    continue
-                if kind != ACK or exchange.mid == mid:
-                    found = exchange
-                    break
-        if found is None or review(message, self._known):
-            self.counters["unmatched"] += 1
-            if kind == CON:
-                self._reset(mid, peer)
-            return
-        if kind == CON:
-            record = state.remember(mid, now, self.params.remembered_ids)
-            record[1] = encode(ACK, 0, mid)
-            self._send(record[1], peer)
-        self._finish(found, state, now)
-        self._events.append((RESPONSE, found, message))
+    def _run_timers(self, now):
+        super()._run_timers(now)
+        self._acknowledge_held(now)
+        if self._wake < now + _COARSE_MS and len(self._peers.all_busy()) > _MANY:
+            self._wake = now + _COARSE_MS
 
-    def _malformed(self, data, peer):
-        """A message format error: Reset for a Confirmable, silence for all else (4.2, 4.3)."""
-        if len(data) < 4 or data[0] >> 6 != 1:
-            self.counters["ignored"] += 1
-            return
-        self.counters["malformed"] += 1
-        if data[0] >> 4 & 3 == CON:
-            self._reset(data[2] << 8 | data[3], peer)
+    def _acknowledge_held(self, now):
+        """Send the empty ACKs that are due (RFC 7252 5.2.2)."""
+        held = []
+        for incoming in self._held:
+            if incoming.record[1] is not None:
+                continue
+            if now >= incoming.ack_at:
+                incoming.record[1] = encode(ACK, 0, incoming.mid)
+                self._send(incoming.record[1], incoming.peer)
+                continue
+            held.append(incoming)
+            self._wake_at(incoming.ack_at)
+        self._held = held
 
     def _oversize(self, data, peer):
         """Answer a Confirmable: a request with 4.13 and the largest size taken, else Reset."""
@@ -290,32 +187,14 @@ class Endpoint(Sender):
         limit = self.params.max_datagram_bytes
         if data[0] >> 4 != 4:
             return
+        mid = data[2] << 8 | data[3]
         if data[0] & 15 > 8 or not 0 < data[1] < 32:
-            self._reset(data[2] << 8 | data[3], peer)
+            self._reset(mid, peer)
         else:
             token = bytes(data[4 : 4 + (data[0] & 15)])
-            options = ((SIZE1, uint(limit)),)
+            options = [(SIZE1, uint(limit))]
             text = b"the datagram is over %d bytes" % limit
-            mid = data[2] << 8 | data[3]
             self._send(encode(ACK, TOO_LARGE, mid, token, options, text), peer)
-
-    def _acknowledge_held(self, now):
-        """Send the empty ACKs that are due; return when the next one is (RFC 7252 5.2.2)."""
-        wake = NEVER
-        held = []
-        for incoming in self._held:
-            if incoming.acked:
-                continue
-            if now >= incoming.ack_at:
-                incoming.acked = True
-                incoming.record[1] = encode(ACK, 0, incoming.mid)
-                self._send(incoming.record[1], incoming.peer)
-                continue
-            held.append(incoming)
-            if incoming.ack_at < wake:
-                wake = incoming.ack_at
-        self._held = held
-        return wake
 
 
 def post(endpoint, peer, path, payload, now, token=None, mid=None, context=None):

@@ -6,8 +6,7 @@ after the UE has.
 """
 
 from msgin5g.coap import ACK, CON, RST, encode
-from msgin5g.exchange import NOTICE
-from msgin5g.options import review
+from msgin5g.sending import NOTICE
 
 
 class Notice:
@@ -31,7 +30,7 @@ class Observer:
         """Take a response that came by itself; tells whether it is a notification for us."""
         endpoint = self._endpoint
         context = self._find(peer, bytes(message.token))
-        if context is None or review(message, endpoint._known):
+        if context is None:
             return False
         notice = Notice()
         notice.peer = peer
@@ -42,7 +41,7 @@ class Observer:
         notice.record = None
         if notice.confirmable:
             # Copies that come before the answer are met with silence.
-            state = endpoint._peers.get(peer)
+            state = endpoint._peers.state_of(peer)
             notice.record = state.remember(message.mid, now, endpoint.params.remembered_ids)
         endpoint._events.append((NOTICE, notice))
         return True
@@ -54,7 +53,7 @@ class Observer:
 
     def reject(self, notice):
         """Answer that nobody observes this any more: the server ends the observation (3.6)."""
-        self._endpoint.counters["resets_sent"] += 1
+        self._endpoint._tally("resets_sent")
         if notice.confirmable:
             self._answer(notice, RST)
         else:
@@ -62,7 +61,7 @@ class Observer:
 
     def postpone(self, notice):
         """Take the next copy as if it were the first: this one could not be dealt with."""
-        state = self._endpoint._peers.find(notice.peer)
+        state = self._endpoint._peers.find_state(notice.peer)
         if notice.confirmable and state is not None:
             state.forget(notice.mid)
 

@@ -18,20 +18,21 @@ def rule(shortest, longest, repeatable=False):
     return (_REPEATABLE if repeatable else 0) | shortest << 12 | longest
 
 
+_ANY = const(1 << 24 | 255)  # as `rule` packs it: of any length, repeated or not
 # What a plain endpoint understands: number -> rule. Proxy-Uri and Proxy-Scheme are left out, an
 # endpoint that is no proxy answers them with 5.05.
 PLAIN = {
-    3: rule(1, 255),  # Uri-Host
-    4: rule(1, 8, True),  # ETag
-    7: rule(0, 2),  # Uri-Port
-    8: rule(0, 255, True),  # Location-Path
-    11: rule(0, 255, True),  # Uri-Path
-    12: rule(0, 2),  # Content-Format
-    14: rule(0, 4),  # Max-Age
-    15: rule(0, 255, True),  # Uri-Query
-    17: rule(0, 2),  # Accept
-    20: rule(0, 255, True),  # Location-Query
-    60: rule(0, 4),  # Size1
+    3: 1 << 12 | 255,  # Uri-Host
+    4: 1 << 24 | 1 << 12 | 8,  # ETag
+    7: 2,  # Uri-Port
+    8: _ANY,  # Location-Path
+    11: _ANY,  # Uri-Path
+    12: 2,  # Content-Format
+    14: 4,  # Max-Age
+    15: _ANY,  # Uri-Query
+    17: 2,  # Accept
+    20: _ANY,  # Location-Query
+    60: 4,  # Size1
 }
 
 _cache = {}
@@ -46,7 +47,7 @@ def review(message, known=None):
     """
     rules = known or PLAIN
     previous = -1
-    dropped = False
+    dropped = ()
     for number, value in message.options:
         allowed = rules.get(number)
         if (
@@ -56,27 +57,13 @@ def review(message, known=None):
         ):
             if number & 1:
                 return number
-            dropped = dropped or allowed is not None
+            if allowed is not None:
+                dropped += ((number, value),)
         previous = number
-    if dropped:
-        _drop(message, rules)
+    for option in dropped:
+        # Of equal ones it may be an earlier one, which is as good.
+        message.options.remove(option)
     return 0
-
-
-def _drop(message, rules):
-    """Take elective options of wrong length and forbidden second copies out of the message."""
-    kept = []
-    previous = -1
-    for number, value in message.options:
-        allowed = rules.get(number)
-        if allowed is None:
-            kept.append((number, value))
-        elif (allowed >> 12 & 0xFFF) <= len(value) <= (allowed & 0xFFF) and (
-            number != previous or allowed >= _REPEATABLE
-        ):
-            kept.append((number, value))
-        previous = number
-    message.options = kept
 
 
 def json_to(path):

@@ -54,6 +54,28 @@ class PeerState:
         return False
 
 
+class OnePeer(PeerState):
+    """The peer of an endpoint that has one only, with the face of a `PeerTable`."""
+
+    def state_of(self, peer):
+        return self
+
+    def find_state(self, peer):
+        return self
+
+    def note_busy(self, peer, state):
+        pass
+
+    def settle(self, peer, state):
+        pass
+
+    def at_rest(self):
+        return not (self.active or self.waiting)
+
+    def all_busy(self):
+        return (self,)
+
+
 class PeerTable:
     """At most `limit` peers, in two generations.
 
@@ -73,11 +95,11 @@ class PeerTable:
     def __len__(self):
         return len(self._young) + len(self._old)
 
-    def find(self, peer):
+    def find_state(self, peer):
         """Return the state of a known peer or None."""
         return self._young.get(peer) or self._old.get(peer) or self._busy.get(peer)
 
-    def get(self, peer):
+    def state_of(self, peer):
         """Return the state of a peer, making room for a new one if needed."""
         state = self._young.get(peer)
         if state is not None:
@@ -90,7 +112,7 @@ class PeerTable:
         self._young[peer] = state
         return state
 
-    def busy(self, peer, state):
+    def note_busy(self, peer, state):
         """Keep a peer while it has open exchanges."""
         self._busy[peer] = state
 
@@ -99,7 +121,7 @@ class PeerTable:
         if not state.active and not state.waiting:
             self._busy.pop(peer, None)
 
-    def idle(self):
+    def at_rest(self):
         """Tell whether no peer has an open exchange."""
         return not self._busy
 

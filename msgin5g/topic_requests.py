@@ -32,7 +32,7 @@ class TopicRequest:
 
 def topic_of(message):
     """Return the topic in the Uri-Path of a CoAP message. Raises BadMessage."""
-    path = message.path()
+    path = message.uri_path()
     if path is None:
         raise BadMessage(TOPIC, "not UTF-8")
     if path[:1] in ("/", "\\"):

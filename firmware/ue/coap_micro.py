@@ -11,7 +11,7 @@ from microcoapy.coap_packet import CoapPacket
 
 from msgin5g import coap
 from msgin5g.errors import CallerError
-from msgin5g.exchange import FAILED, REQUEST, RESPONSE
+from msgin5g.sending import FAILED, REQUEST, RESPONSE
 
 # microCoAPy sends a longer payload as none at all.
 MAX_PAYLOAD_BYTES = 900

@@ -11,7 +11,7 @@ from msgin5g import checks, coap, gaps
 from msgin5g import names as n
 from msgin5g import registration as messages
 from msgin5g.errors import BadMessage, UnsupportedType
-from msgin5g.exchange import FAILED, NOTICE, REQUEST
+from msgin5g.sending import FAILED, NOTICE, REQUEST
 from ue.kept import Kept
 from ue.machine import Machine, sooner
 from ue.requests import Requests, trace
@@ -222,12 +222,12 @@ class UeCore(Machine):
     def _on_request(self, incoming, now):
         """A POST of the gateway: REGRESP or DEREGRESP (6.3.4.2.3, 6.3.4.2.4), or a message."""
         message = incoming.message
-        respond = self.endpoint.respond
+        endpoint = self.endpoint
         if not incoming.confirmable:
             # The answer to a Non-confirmable takes a Message ID of ours.
             self._is_dirty |= self._kept.spend()
         if message.code != coap.POST:
-            respond(incoming, coap.METHOD_NOT_ALLOWED, b"", now)
+            endpoint.respond(incoming, coap.METHOD_NOT_ALLOWED, b"", now)
             return
         try:
             request = messages.parse_request(message.payload)
@@ -241,9 +241,9 @@ class UeCore(Machine):
             self._on_message(incoming, now)
             return
         except BadMessage as problem:
-            respond(incoming, coap.BAD_REQUEST, str(problem).encode(), now, options=b"")
+            endpoint.respond(incoming, coap.BAD_REQUEST, str(problem).encode(), now, options=b"")
             return
-        respond(incoming, coap.CHANGED, b"", now)
+        endpoint.respond(incoming, coap.CHANGED, b"", now)
         info = {"result": request.result, "cause": request.cause, "trace": trace(incoming)}
         self._note(request.msg_type, info)
         self._sent("2.04", {"of": request.msg_type})
@@ -272,22 +272,22 @@ class UeCore(Machine):
         except MemoryError:
             gc.collect()
             self.counters["no_memory"] += 1
-            self.respond(incoming, coap.UNAVAILABLE, b"no memory, try again later", now)
+            self.reply(incoming, coap.UNAVAILABLE, b"no memory, try again later", now)
 
     # What messages need
 
     def post(self, what, payload, info, now):
         """POST a message to the gateway; returns the exchange."""
         self._is_dirty |= self._kept.spend()
+        options = self._requests.to_server
         exchange = self.endpoint.request(
-            *(PEER, coap.POST, self._config["path"], payload, now),
-            options=self._requests.to_server,
+            PEER, coap.POST, self._config["path"], payload, now, options=options
         )
         info["mid"] = exchange.mid
         self._sent(what, info)
         return exchange
 
-    def respond(self, incoming, code, text, now):
+    def reply(self, incoming, code, text, now):
         """Answer a message."""
         self._sent(coap.code_text(code), {"cause": text.decode() if text else None})
         self.endpoint.respond(incoming, code, text, now, options=b"")

@@ -4,7 +4,7 @@ from binascii import hexlify, unhexlify
 
 from msgin5g import app_client, coap, gaps, l3
 from msgin5g.errors import BadMessage
-from msgin5g.exchange import FAILED, REQUEST
+from msgin5g.sending import FAILED, REQUEST
 from ue.device import REG, Device
 from ue.kept import Kept
 from ue.machine import sooner
@@ -56,7 +56,7 @@ class CoapDevice(Device):
         self._sent(what, {"mid": exchange.mid})
         return exchange
 
-    def respond(self, incoming, code, payload, now):
+    def reply(self, incoming, code, payload, now):
         """Answer a message; text of a refusal has no Content-Format."""
         self._sent(coap.code_text(code), {})
         options = b"" if code >= coap.BAD_REQUEST else None

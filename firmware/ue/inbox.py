@@ -46,9 +46,9 @@ class Inbox:
             self.take(incoming.message.payload, now)
         except BadMessage as problem:
             self._core.counters["messages_malformed"] += 1
-            self._core.respond(incoming, coap.BAD_REQUEST, str(problem).encode(), now)
+            self._core.reply(incoming, coap.BAD_REQUEST, str(problem).encode(), now)
             return
-        self._core.respond(incoming, coap.CHANGED, b"", now)
+        self._core.reply(incoming, coap.CHANGED, b"", now)
 
     def take(self, payload, now):
         """Take what a POST or a notification carries. Raises BadMessage."""

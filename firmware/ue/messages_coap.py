@@ -34,16 +34,16 @@ class CoapMessaging(DeviceMessaging):
                 core.note(l3.NAMES[kind], {})
                 self._take(message, now)
                 # Clause A.3.1.6 has 2.05 as the answer to a POST.
-                core.respond(incoming, coap.CONTENT, app_client.received_response(True), now)
+                core.reply(incoming, coap.CONTENT, app_client.received_response(True), now)
             elif kind == l3.DELIVERY_REPORT_RECEIVED_REQUEST:
                 core.note(l3.NAMES[kind], {})
                 self._take_report(message)
-                core.respond(incoming, coap.CHANGED, b"", now)
+                core.reply(incoming, coap.CHANGED, b"", now)
             else:
                 raise BadMessage(n.MSG_TYPE, "a message or report is wanted here")
         except BadMessage as problem:
             core.counters["messages_malformed"] += 1
-            core.respond(incoming, coap.BAD_REQUEST, str(problem).encode(), now)
+            core.reply(incoming, coap.BAD_REQUEST, str(problem).encode(), now)
 
     def owns(self, exchange):
         """Tell whether an exchange of the endpoint is the one under way here."""

@@ -32,18 +32,15 @@ def make_core(config, saved, rng, max_frame_bytes):
         from ue.coap_micro import MicroEndpoint
 
         return Core(config, MicroEndpoint(rng, config, max_frame_bytes), saved, rng)
-    from msgin5g.exchange import Endpoint, Params
+    from msgin5g.receiving import Params, Receiver
 
     params = Params(
         ack_timeout_ms=config["ack_timeout_ms"],
         max_retransmit=config["max_retransmit"],
         max_datagram_bytes=max_frame_bytes,
-        max_peers=2,
         max_waiting=2,
-        max_held=4,
     )
-    endpoint = Endpoint(rng, params, reuse=True)
-    return Core(config, endpoint, saved, rng)
+    return Core(config, Receiver(rng, params, reuse=True), saved, rng)
 
 
 def room_bytes(config):

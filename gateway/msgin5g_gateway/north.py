@@ -217,7 +217,7 @@ class North:
         message = incoming.message
         if incoming.peer[:2] != self._server:
             return coap.FORBIDDEN, b"not the MSGin5G Server of this gateway"
-        if message.path() != gaps.PATH:
+        if message.uri_path() != gaps.PATH:
             return coap.NOT_FOUND, b""
         if message.code != coap.POST:
             return coap.METHOD_NOT_ALLOWED, b"POST is understood"

@@ -14,7 +14,7 @@ from tests.processes import Stack
 
 BUDGETS = tomllib.loads(Path(__file__).with_name("budgets.toml").read_text())
 # The state machines of CoAP alone, without a UE.
-LAYER = ["errors", "coap", "options", "peers", "sending", "exchange"]
+LAYER = ["errors", "coap", "options", "peers", "sending", "receiving"]
 UES = {
     "smallest": {**MODES["l3"]},
     "full": {**MODES["coap"], "messages": True},

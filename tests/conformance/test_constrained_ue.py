@@ -94,7 +94,7 @@ def test_the_first_request_signs_up_to_the_gateway_service():
     first = bench.gateway.got[0]
     assert (first.type, first.code) == (coap.CON, coap.POST)
     assert coap.URI_HOST not in [number for number, _ in first.options], "it is for the gateway"
-    assert first.path() == "msgin5g" and first.uint(coap.CONTENT_FORMAT) == 50
+    assert first.uri_path() == "msgin5g" and first.uint(coap.CONTENT_FORMAT) == 50
     assert json.loads(first.payload) == {
         "msgIden": SERVICE,
         "msgType": "GWREG",
@@ -111,7 +111,7 @@ def test_a_registration_that_may_wait_on_the_wire():
     message = bench.to_waiting()
     assert (message.type, message.code) == (coap.CON, coap.POST)
     assert message.options[0] == (coap.URI_HOST, b"server.example")
-    assert message.path() == "msgin5g" and message.uint(coap.CONTENT_FORMAT) == 50
+    assert message.uri_path() == "msgin5g" and message.uint(coap.CONTENT_FORMAT) == 50
     assert json.loads(message.payload) == {
         "msgIden": SERVICE,
         "msgType": "REG",

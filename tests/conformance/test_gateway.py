@@ -309,7 +309,7 @@ def test_the_bulk_registration_on_the_wire(bench):
     bench.run(2000)
     message = bench.server.take("BREG")
     assert (message.type, message.code) == (coap.CON, coap.POST)
-    assert message.path() == "msgin5g" and message.uint(coap.CONTENT_FORMAT) == 50
+    assert message.uri_path() == "msgin5g" and message.uint(coap.CONTENT_FORMAT) == 50
     request = body(message)
     assert request["msgIden"] == SERVICE
     assert request["oriAddr"] == {"oriAddrType": "UE", "addr": GATEWAY}
@@ -326,7 +326,7 @@ def test_the_bulk_de_registration_on_the_wire(bench):
     bench.run(2000)
     message = bench.server.take("DEREG")
     assert (message.type, message.code) == (coap.CON, coap.POST)
-    assert message.path() == "msgin5g" and message.uint(coap.CONTENT_FORMAT) == 50
+    assert message.uri_path() == "msgin5g" and message.uint(coap.CONTENT_FORMAT) == 50
     request = body(message)
     assert (request["msgIden"], request["msgType"]) == (SERVICE, "DEREG")
     assert request["oriAddr"]["addr"] == GATEWAY

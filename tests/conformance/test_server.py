@@ -303,7 +303,7 @@ def test_a_direct_client_registers_and_de_registers_with_confirmable_posts(tmp_p
     for message, kind in zip(sent_by(wire, "ue"), ("REG", "DEREG"), strict=True):
         assert (message.type, message.code) == (coap.CON, coap.POST)
         assert message.options[0] == (coap.URI_HOST, b"server.example")
-        assert message.path() == "msgin5g" and message.uint(coap.CONTENT_FORMAT) == 50
+        assert message.uri_path() == "msgin5g" and message.uint(coap.CONTENT_FORMAT) == 50
         body = json.loads(message.payload)
         assert body["msgIden"] == SERVICE and body["msgType"] == kind
         assert body["oriAddr"] == {"oriAddrType": "UE", "addr": ue_id(1)}

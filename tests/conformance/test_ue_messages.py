@@ -49,7 +49,7 @@ def test_a_message_on_the_wire():
     message, second = bench.requests("MSG")
     assert (message.type, message.code) == (coap.CON, coap.POST)
     assert message.options[0] == (coap.URI_HOST, b"server.example")
-    assert message.path() == "msgin5g" and message.uint(coap.CONTENT_FORMAT) == 50
+    assert message.uri_path() == "msgin5g" and message.uint(coap.CONTENT_FORMAT) == 50
     body = json.loads(message.payload)
     assert body == {
         "msgIden": SERVICE,
@@ -433,7 +433,7 @@ def test_the_coap_form_of_a_message_and_a_report():
     bench.bring(received.bytes, report=True)
     for message in bench.requests[-2:]:
         assert (message.type, message.code) == (coap.CON, coap.POST)
-        assert message.path() == "msgin5g" and message.uint(coap.CONTENT_FORMAT) == 50
+        assert message.uri_path() == "msgin5g" and message.uint(coap.CONTENT_FORMAT) == 50
     request, report = [json.loads(one.payload) for one in bench.requests[-2:]]
     assert request == {
         "msgType": "MESSAGE SENDING REQEUST",

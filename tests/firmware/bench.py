@@ -4,7 +4,7 @@ import json
 import random
 
 from msgin5g import coap, registration
-from msgin5g.exchange import Endpoint, Params
+from msgin5g.receiving import Params, Receiver
 from ue.config import merge
 from ue.core import PEER, UeCore
 
@@ -29,7 +29,7 @@ class Bench:
         params = Params(
             self.config["ack_timeout_ms"], max_retransmit=self.config["max_retransmit"]
         )
-        self.endpoint = Endpoint(rng, params, reuse=True)
+        self.endpoint = Receiver(rng, params, reuse=True)
         self.core = self.Core(self.config, self.endpoint, saved or {}, rng)
         self.now = 0
         self.got = []

@@ -60,7 +60,7 @@ def test_the_get_names_the_resource_the_service_and_the_ue_id_but_no_host():
     bench = Blank(server_host="server.example")
     get = bench.to_asked()
     assert get.type == coap.CON and get.payload == b""
-    assert get.path() == f"su-uc/v1/val-services/{SERVICE}/ue-configurations"
+    assert get.uri_path() == f"su-uc/v1/val-services/{SERVICE}/ue-configurations"
     assert query(get) == [f"ue-uri={UE_ID}"]
     assert coap.URI_HOST not in [number for number, _ in get.options]
 
@@ -80,7 +80,7 @@ def test_directly_and_through_a_relay_the_get_is_the_same_and_names_the_server()
     bench.register()
     (get,) = bench.requests("GET")
     assert (coap.URI_HOST, b"server.example") in get.options
-    assert get.path() == f"su-uc/v1/val-services/{SERVICE}/ue-configurations"
+    assert get.uri_path() == f"su-uc/v1/val-services/{SERVICE}/ue-configurations"
     assert query(get) == [f"ue-uri={UE_ID}"]
     assert bench.state == "registered" and [kind_of(one) for one in bench.got] == ["GET", "REG"]
 

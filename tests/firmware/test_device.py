@@ -280,7 +280,7 @@ def test_the_coap_form_comes_and_goes_the_same_way():
     assert {one.service_id for one in bench.got} == {"urn:msgin5g:service"}
     for message in bench.requests:
         assert (message.type, message.code) == (coap.CON, coap.POST)
-        assert message.path() == "msgin5g" and message.uint(coap.CONTENT_FORMAT) == 50
+        assert message.uri_path() == "msgin5g" and message.uint(coap.CONTENT_FORMAT) == 50
 
 
 @pytest.mark.parametrize(

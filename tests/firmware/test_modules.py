@@ -18,7 +18,7 @@ if %(talks)r:
 print(" ".join(sorted([name for name in sys.modules if "." in name])))
 """
 JSON = {"msgin5g.jsontext", "msgin5g.app_client", "msgin5g.message_parse", "msgin5g.message_build"}
-COAP = {"msgin5g.coap", "msgin5g.exchange", "msgin5g.sending"}
+COAP = {"msgin5g.coap", "msgin5g.receiving", "msgin5g.sending"}
 CLIENT = {"ue.core", "ue.messaging", "ue.inbox", "ue.compose", "msgin5g.registration"}
 MESSAGES = {"ue.postman", "ue.outbox", "msgin5g.octets"}
 

@@ -135,7 +135,7 @@ def test_an_unsubscription_on_the_wire_has_the_token_of_the_subscription(bench):
     bench.unsubscribe()
     first, get = bench.gets
     assert (get.type, get.code, get.token) == (coap.CON, coap.GET, first.token)
-    assert get.path() == TOPIC and get.uint(coap.OBSERVE) == 1
+    assert get.uri_path() == TOPIC and get.uint(coap.OBSERVE) == 1
     assert get.uint(coap.CONTENT_FORMAT) == 50
     assert json.loads(get.payload) == {"oriAddr": {"oriAddrType": "UE", "addr": UE}}
     assert bench.outcomes()[-1] == (TOPIC, "unsubscribed", None)
@@ -344,7 +344,7 @@ def test_a_reboot_keeps_what_has_no_end(bench):
     # Before it is registered: the subscription holds, and so does its Token.
     assert again.notify(token=token).type == coap.ACK
     again.regresp(again.requests("REG")[-1])
-    assert [(one.path(), one.token) for one in again.gets] == [(TOPIC, token)]
+    assert [(one.uri_path(), one.token) for one in again.gets] == [(TOPIC, token)]
     again.unsubscribe()
     assert "topics" not in again.saved
 
@@ -353,7 +353,7 @@ def test_a_reboot_keeps_what_has_no_end(bench):
 def test_damaged_rows_are_as_good_as_none(rows):
     bench = TopicBench(saved={"topics": rows})
     bench.subscribe()
-    assert [one.path() for one in bench.gets] == [TOPIC]
+    assert [one.uri_path() for one in bench.gets] == [TOPIC]
 
 
 def test_topics_are_bounded_and_wrong_use_is_told_at_once(bench):

@@ -33,7 +33,7 @@ def test_up_and_down(tmp_path):
         payload = msg(2, 1)
         rig.server.post(port, payload, 77, token=b"srv")
         got, peer = await rig.ue.receive("MSG")
-        assert (got.type, got.payload, got.path()) == (coap.CON, payload, "msgin5g")
+        assert (got.type, got.payload, got.uri_path()) == (coap.CON, payload, "msgin5g")
         assert got.uint(coap.CONTENT_FORMAT) == 50 and peer[1] == rig.port
         rig.ue.answer(got, peer, coap.CHANGED)
         answer, _ = await rig.server.receive()

@@ -119,7 +119,7 @@ def test_the_whole_way_of_a_registration(tmp_path):
         interim = await rig.ask(reg(1, wait_s=0), 0x1234, token=b"mine")
         assert (interim.code, interim.mid) == (coap.CHANGED, 0x1234)
         message, peer = await rig.server.receive("BREG")
-        assert message.path() == "msgin5g" and message.uint(coap.CONTENT_FORMAT) == 50
+        assert message.uri_path() == "msgin5g" and message.uint(coap.CONTENT_FORMAT) == 50
         answer = messages.breg_answer([messages.reg_answer(ue_id(1), True, 3600)])
         rig.server.answer(message, peer, coap.CREATED, answer)
         told, peer = await rig.ue.receive("REGRESP")

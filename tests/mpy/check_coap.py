@@ -13,6 +13,7 @@ from binascii import unhexlify
 
 from msgin5g import coap
 from msgin5g.exchange import FAILED, REQUEST, RESPONSE, Endpoint, Params, post
+from msgin5g.receiving import Receiver
 
 HEAP_BUDGET_BYTES = 400
 ROUNDS = 50
@@ -106,7 +107,7 @@ def sent(endpoint, now):
 
 def exchange():
     """A request is repeated, answered late, and its duplicate gets the same bytes again."""
-    board = Endpoint(lambda n: 0, Params(max_datagram_bytes=512), first_mid=1, reuse=True)
+    board = Receiver(lambda n: 0, Params(max_datagram_bytes=512), first_mid=1, reuse=True)
     gateway = Endpoint(lambda n: 0, first_mid=900)
     sign_up = post(board, "gateway", "msgin5g", b"{}", 0)
     (first,) = sent(board, 0)
@@ -114,7 +115,7 @@ def exchange():
     check(sent(board, 2000) == [first], "exchange", "retransmission")
     gateway.receive(first, "board", 2010)
     kind, incoming = gateway.next_event()
-    check(kind == REQUEST and incoming.message.path() == "msgin5g", "exchange", "request")
+    check(kind == REQUEST and incoming.message.uri_path() == "msgin5g", "exchange", "request")
     gateway.receive(first, "board", 2020)
     check(gateway.next_event() is None, "exchange", "duplicate")
     check(sent(gateway, 2020) == [], "exchange", "duplicate while in progress")
@@ -148,7 +149,7 @@ def heap():
     """Print the bytes of heap that one POST of 208 bytes and its answer of 60 bytes cost."""
     if not hasattr(gc, "mem_alloc"):
         return
-    endpoint = Endpoint(lambda n: 0, Params(max_datagram_bytes=512), first_token=0, reuse=True)
+    endpoint = Receiver(lambda n: 0, Params(max_datagram_bytes=512), reuse=True)
     payload = bytes(208 - 4 - 4 - 8 - 2 - 1)
     answer = bytearray(60)
     answer[0] = 0x64

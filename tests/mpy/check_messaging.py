@@ -10,8 +10,8 @@ import json
 import sys
 
 from msgin5g import coap, l3, registration
-from msgin5g.exchange import Endpoint, Params
 from msgin5g.message import Message, Segment, imdn, msg, parse_message, segrec
+from msgin5g.receiving import Params, Receiver
 from ue.config import defaults
 from ue.core import UeCore
 from ue.modes import make_core
@@ -46,8 +46,8 @@ class Client:
         config = defaults()
         config.update({"ue_service_id": UE, "urgent": True, "refresh_s": 0, "segment_bytes": 200})
         config.update(settings)
-        params = Params(max_datagram_bytes=1280, max_peers=2, max_waiting=2, max_held=4)
-        self.core = UeCore(config, Endpoint(rng, params, reuse=True), saved, rng)
+        params = Params(max_datagram_bytes=1280, max_waiting=2)
+        self.core = UeCore(config, Receiver(rng, params, reuse=True), saved, rng)
         self.saved = saved
         self.now = 0
         self.mid = 0

@@ -14,7 +14,7 @@ gc.collect()
 bare_bytes = gc.mem_alloc() if hasattr(gc, "mem_alloc") else 0
 
 from msgin5g import coap, registration  # noqa: E402
-from msgin5g.exchange import Endpoint, Params  # noqa: E402
+from msgin5g.receiving import Params, Receiver  # noqa: E402
 from ue import config as settings  # noqa: E402
 from ue.core import UeCore  # noqa: E402
 from ue.storage import Storage  # noqa: E402
@@ -43,8 +43,8 @@ class Board:
 
     def __init__(self, saved):
         self.config = settings.merge({"ue_service_id": UE, "refresh_s": 100, "wait_s": 60})
-        params = Params(max_datagram_bytes=1280, max_peers=2, max_waiting=2, max_held=4)
-        endpoint = Endpoint(self.rng, params, reuse=True)
+        params = Params(max_datagram_bytes=1280, max_waiting=2)
+        endpoint = Receiver(self.rng, params, reuse=True)
         self.core = UeCore(self.config, endpoint, saved, self.rng)
         self.now = 0
         self.saved = saved

@@ -73,7 +73,7 @@ def test_meanwhile_the_next_request_waits_and_then_goes(reuse):
     assert endpoint.poll(60) == []
     endpoint.receive(encode(NON, CONTENT, 7, token, b"", FINAL), PEER, 100)
     (sent,) = endpoint.poll(100)
-    assert decode(bytes(sent[0])).path() == "y"
+    assert decode(bytes(sent[0])).uri_path() == "y"
     assert endpoint.next_event()[1].token == token
 
 

@@ -10,7 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from msgin5g import coap
-from msgin5g.coap import FormatError, decode, encode, encode_into, encode_options
+from msgin5g.coap import FormatError, decode, encode, encode_options
 from msgin5g.errors import CallerError
 from msgin5g.exchange import REQUEST, Endpoint
 
@@ -117,10 +117,10 @@ def test_rfc7252_3_round_trip(message) -> None:
     assert fields(decode(data)) == message
     kind, code, mid, token, options, payload = message
     buffer = bytearray(len(data))
-    size = encode_into(buffer, kind, code, mid, token, encode_options(options), payload)
+    size = encode(kind, code, mid, token, encode_options(options), payload, buffer)
     assert buffer[:size] == data
     with pytest.raises(CallerError):
-        encode_into(buffer[1:], kind, code, mid, token, encode_options(options), payload)
+        encode(kind, code, mid, token, options, payload, buffer[1:])
 
 
 @given(messages, messages)
@@ -196,12 +196,12 @@ def test_rfc7252_3_aiocoap_reads_the_same(kind, code, mid, token, options, paylo
 def test_path_and_uint() -> None:
     options = [(11, b"a"), (11, b"b c"), (12, b"\x00\x32"), (60, b"")]
     message = decode(encode(coap.CON, coap.POST, 1, b"", options))
-    assert message.path() == "a/b c"
+    assert message.uri_path() == "a/b c"
     assert message.uint(coap.CONTENT_FORMAT) == 50
     assert message.uint(coap.SIZE1) == 0
     assert message.uint(coap.ACCEPT) is None
-    assert decode(encode(coap.CON, coap.POST, 1)).path() == ""
-    assert decode(encode(coap.CON, coap.POST, 1, b"", [(11, b"\xff")])).path() is None
+    assert decode(encode(coap.CON, coap.POST, 1)).uri_path() == ""
+    assert decode(encode(coap.CON, coap.POST, 1, b"", [(11, b"\xff")])).uri_path() is None
 
 
 @pytest.mark.parametrize(

@@ -85,7 +85,7 @@ def test_rfc7252_5_2_1_request_and_answer_td_coap_core_01_to_08(code, confirmabl
     ((data, _),) = client.poll(0)
     server.receive(data, "c", 1)
     ((_, incoming),) = events(server)
-    assert (incoming.message.code, incoming.message.path()) == (code, "test")
+    assert (incoming.message.code, incoming.message.uri_path()) == (code, "test")
     assert bytes(incoming.message.payload) == payload
     server.respond(incoming, CONTENT, b"hi", 1, content_format=0)
     ((data, _),) = server.poll(1)
@@ -483,7 +483,7 @@ def test_rfc7252_4_any_order_of_messages_never_raises(messages) -> None:
 def test_rfc7252_5_2_1_answer_is_piggybacked_td_coap_core_10() -> None:
     endpoint = make()
     incoming = asked(endpoint, mid=0x1234, token=b"\xa1\xa2")
-    assert (incoming.peer, incoming.message.path()) == (PEER, "a")
+    assert (incoming.peer, incoming.message.uri_path()) == (PEER, "a")
     endpoint.respond(incoming, CHANGED, b"{}", 7999)
     assert sent(endpoint, 7999) == [bytes.fromhex("62441234 a1a2 c132 ff 7b7d")]
     assert follow(endpoint, 10**9) == []
@@ -553,7 +553,7 @@ def test_rfc7252_4_5_remembered_ids_are_bounded_per_peer(limit) -> None:
     endpoint = make(remembered_ids=limit)
     for mid in range(100):
         assert asked(endpoint, mid, mid=mid) is not None
-        assert len(endpoint._peers.find(PEER).seen) <= limit
+        assert len(endpoint._peers.find_state(PEER).seen) <= limit
     for mid in range(100 - limit, 100):
         assert asked(endpoint, 100, mid=mid) is None
     assert asked(endpoint, 100, mid=99 - limit) is not None
@@ -571,7 +571,7 @@ def test_rfc7252_4_4_more_than_65536_requests_of_one_peer_within_247_s() -> None
         assert len(sent(endpoint, now)) == 1
     assert (count, endpoint.counters["duplicates"]) == (70_000, 0)
     assert endpoint.peer_count() == 1
-    assert len(endpoint._peers.find(PEER).seen) == endpoint.params.remembered_ids
+    assert len(endpoint._peers.find_state(PEER).seen) == endpoint.params.remembered_ids
 
 
 def test_rfc7252_4_4_more_than_65536_own_requests_within_247_s() -> None:

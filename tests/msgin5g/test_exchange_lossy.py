@@ -7,6 +7,7 @@ import pytest
 
 from msgin5g.coap import ACK, CHANGED, CON, POST, decode
 from msgin5g.exchange import FAILED, REQUEST, RESPONSE, Endpoint, Params
+from msgin5g.receiving import Receiver
 from tests.wire import Wire
 
 HOUR_MS = 3_600_000
@@ -17,7 +18,9 @@ class Client:
 
     def __init__(self, seed, payloads, confirmable=True, **params):
         rng = random.Random(seed).randrange
-        self.endpoint = Endpoint(rng, Params(**params))
+        # Each other one is a UE.
+        kind = Receiver if seed % 2 else Endpoint
+        self.endpoint = kind(rng, Params(**params))
         self.outcomes = []
         self.confirmable = confirmable
         for payload in payloads:

@@ -13,40 +13,40 @@ def table(limit):
 
 def test_a_new_peer_starts_at_first_mid_and_stays() -> None:
     peers, _ = table(8)
-    state = peers.get("a")
+    state = peers.state_of("a")
     assert state.next_mid == 7
-    assert peers.get("a") is peers.find("a") is state
-    assert peers.find("b") is None
+    assert peers.state_of("a") is peers.find_state("a") is state
+    assert peers.find_state("b") is None
     assert len(peers) == 1
 
 
 def test_two_generations_bound_the_table() -> None:
     peers, counters = table(8)
     for number in range(1000):
-        peers.get(number)
+        peers.state_of(number)
         assert len(peers) <= 8
     assert counters["peers_forgotten"] == 1000 - len(peers)
-    assert peers.find(999) is not None
-    assert peers.find(0) is None
+    assert peers.find_state(999) is not None
+    assert peers.find_state(0) is None
 
 
 def test_who_speaks_is_not_forgotten() -> None:
     peers, _ = table(8)
-    state = peers.get("speaker")
+    state = peers.state_of("speaker")
     for number in range(1000):
-        peers.get(number)
+        peers.state_of(number)
         if number % 3 == 0:
-            assert peers.get("speaker") is state
+            assert peers.state_of("speaker") is state
 
 
 def test_busy_peers_stay_until_they_settle() -> None:
     peers, counters = table(8)
-    state = peers.get("busy")
+    state = peers.state_of("busy")
     state.active.append("exchange")
-    peers.busy("busy", state)
+    peers.note_busy("busy", state)
     for number in range(1000):
-        peers.get(number)
-    assert peers.find("busy") is peers.get("busy") is state
+        peers.state_of(number)
+    assert peers.find_state("busy") is peers.state_of("busy") is state
     peers.settle("busy", state)
     assert peers.all_busy() == [state]
     state.active.clear()
@@ -54,16 +54,16 @@ def test_busy_peers_stay_until_they_settle() -> None:
     assert peers.all_busy() == []
     before = counters["peers_forgotten"]
     for number in range(1000, 2000):
-        peers.get(number)
-    assert peers.find("busy") is None
+        peers.state_of(number)
+    assert peers.find_state("busy") is None
     assert counters["peers_forgotten"] >= before + 992
 
 
 def test_a_peer_with_a_waiting_request_stays_busy() -> None:
     peers, _ = table(8)
-    state = peers.get("a")
+    state = peers.state_of("a")
     state.waiting.append("exchange")
-    peers.busy("a", state)
+    peers.note_busy("a", state)
     peers.settle("a", state)
     assert peers.all_busy() == [state]
 
@@ -72,24 +72,24 @@ def test_more_busy_peers_than_the_limit_do_not_push_out_each_other() -> None:
     peers, counters = table(8)
     states = []
     for number in range(100):
-        state = peers.get(number)
+        state = peers.state_of(number)
         state.active.append("exchange")
-        peers.busy(number, state)
+        peers.note_busy(number, state)
         states.append(state)
-    assert [peers.find(number) for number in range(100)] == states
+    assert [peers.find_state(number) for number in range(100)] == states
     assert counters["peers_forgotten"] == 0
     # The generations hold no more than before: a new peer is still remembered.
-    peers.get("new").seen[1] = [0, None]
-    peers.get("other")
-    assert peers.find("new").seen
+    peers.state_of("new").seen[1] = [0, None]
+    peers.state_of("other")
+    assert peers.find_state("new").seen
     assert len(peers) <= 8
 
 
 def test_a_table_of_one() -> None:
     peers, _ = table(1)
-    assert peers.get("a") is peers.get("a")
+    assert peers.state_of("a") is peers.state_of("a")
     for number in range(10):
-        peers.get(number)
+        peers.state_of(number)
         assert len(peers) <= 2
 
 

@@ -173,7 +173,7 @@ def _coap(data: bytes) -> dict[str, Any]:
         "code": coap.code_text(message.code),
         "mid": message.mid,
         "token": bytes(message.token).hex(),
-        "path": "/" + path if (path := message.path()) else None,
+        "path": "/" + path if (path := message.uri_path()) else None,
         "observe": message.uint(coap.OBSERVE),
         "payload": payload or None,
     }
