@@ -40,7 +40,7 @@ def put_expressions(linked: Linked, facts: Facts) -> bool:
         if value is None or not function.calls or function.node.name in spread:
             continue
         putter = _Putter(function, value)
-        if all(map(putter.can, function.calls)) and _is_near(function, value, linked):
+        if all(map(putter.can, function.calls)) and _is_near(function, linked):
             putter.calls = set(map(id, function.calls))
             for tree in linked.trees.values():
                 putter.visit(tree)
@@ -99,11 +99,8 @@ def _parts(value: ast.expr) -> list[ast.expr]:
     return [one for one in ast.walk(value) if isinstance(one, ast.expr)]
 
 
-def _is_near(function: Function, value: ast.expr, linked: Linked) -> bool:
-    """Tell whether what an expression reads of its unit can be read where it is called."""
-    own = {one.arg for one in function.node.args.args}
-    if all(one.id in own for one in _parts(value) if isinstance(one, ast.Name)):
-        return True
+def _is_near(function: Function, linked: Linked) -> bool:
+    """Tell whether all calls are in the function's unit: others import it, which may do more."""
     here = set(map(id, ast.walk(linked.trees[function.unit])))
     return all(id(call) in here for call in function.calls)
 
