@@ -4,7 +4,7 @@
 number of peers over one link. A peer is any hashable value that the link uses.
 """
 
-from msgin5g.coap import ACK, CON, POST, SIZE1, TOO_LARGE, UNAVAILABLE, encode, uint
+from msgin5g.coap import ACK, CON, POST, UNAVAILABLE, encode
 from msgin5g.peers import PeerTable
 from msgin5g.receiving import Incoming, Receiver
 from msgin5g.sending import (
@@ -180,21 +180,6 @@ class Endpoint(Receiver):
             held.append(incoming)
             self._wake_at(incoming.ack_at)
         self._held = held
-
-    def _oversize(self, data, peer):
-        """Answer a Confirmable: a request with 4.13 and the largest size taken, else Reset."""
-        self.counters["oversize"] += 1
-        limit = self.params.max_datagram_bytes
-        if data[0] >> 4 != 4:
-            return
-        mid = data[2] << 8 | data[3]
-        if data[0] & 15 > 8 or not 0 < data[1] < 32:
-            self._reset(mid, peer)
-        else:
-            token = bytes(data[4 : 4 + (data[0] & 15)])
-            options = [(SIZE1, uint(limit))]
-            text = b"the datagram is over %d bytes" % limit
-            self._send(encode(ACK, TOO_LARGE, mid, token, options, text), peer)
 
 
 def post(endpoint, peer, path, payload, now, token=None, mid=None, context=None):

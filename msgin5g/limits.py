@@ -26,7 +26,7 @@ MAX_SUBSCRIPTIONS = 100000
 MAX_SUBSCRIPTIONS_OF_ONE = 64
 
 LIMITS = (
-    ("MAX_DATAGRAM_BYTES", MAX_DATAGRAM_BYTES, "bytes", "answered 4.13 with Size1; a UE: Reset"),
+    ("MAX_DATAGRAM_BYTES", MAX_DATAGRAM_BYTES, "bytes", "answered 4.13 with Size1, nothing kept"),
     ("MAX_OPTIONS", MAX_OPTIONS, "CoAP options in a message", "message format error: Reset"),
     ("MAX_PEERS", MAX_PEERS, "CoAP peers of one endpoint", "the longest silent half is forgotten"),
     ("MAX_REMEMBERED_IDS", MAX_REMEMBERED_IDS, "Message IDs a peer", "the oldest is forgotten"),

@@ -18,10 +18,13 @@ from msgin5g.coap import (
     PROXY_URI,
     PROXYING_NOT_SUPPORTED,
     RST,
+    SIZE1,
+    TOO_LARGE,
     FormatError,
     Message,
     decode,
     encode,
+    uint,
 )
 from msgin5g.options import format_only, review
 from msgin5g.sending import (
@@ -230,5 +233,15 @@ class Receiver(Sender):
             self._reset(data[2] << 8 | data[3], peer)
 
     def _oversize(self, data, peer):
-        """Longer than all that may come: the same."""
-        self._malformed(data, peer)
+        """Answer a Confirmable: a request with 4.13 and the largest size taken, else Reset."""
+        self._tally("oversize")
+        if data[0] >> 4 != 4:
+            return
+        mid = data[2] << 8 | data[3]
+        if data[0] & 15 > 8 or not 0 < data[1] < 32:
+            self._reset(mid, peer)
+            return
+        limit = self.params.max_datagram_bytes
+        token = bytes(data[4 : 4 + (data[0] & 15)])
+        text = b"the datagram is over %d bytes" % limit
+        self._send(encode(ACK, TOO_LARGE, mid, token, [(SIZE1, uint(limit))], text), peer)

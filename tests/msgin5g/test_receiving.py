@@ -97,11 +97,16 @@ def test_a_peers_message_ids_are_bounded(kind) -> None:
         assert len(endpoint._peers.state_of(PEER).seen) <= 3
 
 
-def test_rfc7252_4_2_what_is_too_long_is_reset() -> None:
+def test_rfc7252_5_9_2_9_what_is_too_long_is_told_how_long_it_may_be() -> None:
     endpoint = make(max_datagram_bytes=64)
     endpoint.receive(encode(CON, POST, 7, b"tok", [(11, b"a")], bytes(64)), PEER, 0)
     endpoint.receive(encode(NON, POST, 8, b"tok", [(11, b"a")], bytes(64)), PEER, 0)
-    assert (events(endpoint), sent(endpoint, 0)) == ([], [encode(RST, 0, 7)])
+    endpoint.receive(encode(CON, coap.CONTENT, 9, b"tok", [], bytes(64)), PEER, 0)
+    told, reset = sent(endpoint, 0)
+    answer = decode(told)
+    assert (answer.type, answer.code, answer.mid) == (ACK, coap.TOO_LARGE, 7)
+    assert (bytes(answer.token), answer.uint(coap.SIZE1)) == (b"tok", 64)
+    assert reset == encode(RST, 0, 9) and events(endpoint) == []
 
 
 @both

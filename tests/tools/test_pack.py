@@ -211,7 +211,8 @@ def test_of_a_library_that_is_not_known_every_name_stays():
 
 def test_names_are_told_for_people():
     source = (
-        "class A:\n    def act(self):\n        return f(1), f(2)\ndef f(x):\n    return x\n"
+        "class A:\n    def act(self):\n        return f(1), f(2)\n"
+        "def f(x):\n    x += 1\n    return x\n"
         "print(A().act(), A().act())\n"
     )
     told = pack({"p": "", "p.m": source}).names.functions["p.m"]
