@@ -43,7 +43,7 @@ class Get:
     def uint(self, number):
         return self._golden["observe"]
 
-    def path(self):
+    def uri_path(self):
         return "/".join(self._golden["path"])
 
 

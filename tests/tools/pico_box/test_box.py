@@ -155,10 +155,9 @@ def test_what_the_board_does_not_read_in_time_is_lost_and_counted(pico_box, uart
     mpremote(pico_box.console_url, "exec", f"import machine; u = machine.UART(0, 115200, {pins})")
     port = uart(pico_box)
     port.write(bytes(range(250)) * 4)
-    lost = wait_until(lambda: pico_box.status()["uart_overruns"])
-    while (now := pico_box.status()["uart_overruns"]) != lost:
-        lost = now
-        time.sleep(0.2)
+    # Its buffer of 64 and the FIFO of 32 take what they can; the rest is on its way for a while.
+    wait_until(lambda: pico_box.status()["uart_overruns"] >= 1000 - 64 - 32)
+    lost = pico_box.status()["uart_overruns"]
     code = "n = 0\nwhile u.any(): n += len(u.read())\nprint(n)"
     assert int(mpremote(pico_box.console_url, "resume", "exec", code)) + lost == 1000
 
