@@ -86,6 +86,9 @@ class SerialCarrier:
                     told = "absent"
                     if self._has_heard:
                         pause_s = REOPEN_MIN_S
+                # Looking for a port that is not there costs nothing, asking one that refuses does.
+                if not os.path.exists(self._line.path):
+                    pause_s = REOPEN_MIN_S
                 # Between 500 ms and 30 s, never in step with another gateway's.
                 await asyncio.sleep(random.uniform(pause_s, min(1.5 * pause_s, REOPEN_MAX_S)))
                 pause_s = min(2 * pause_s, REOPEN_MAX_S / 1.5)

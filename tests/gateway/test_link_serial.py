@@ -303,20 +303,38 @@ def test_the_control_lines_are_not_left_in_the_pattern_that_resets_a_board(port,
     assert ("dtr", False) not in seen and ("rts", False) not in seen
 
 
-def test_pauses_grow_from_half_a_second_to_half_a_minute(no_port, monkeypatch):
+@pytest.fixture
+def pauses(monkeypatch):
+    """The bounds of each pause, which then takes no time."""
     monkeypatch.undo()
-    pauses = []
+    pauses: list[tuple[float, float]] = []
 
     def uniform(low, high):
         pauses.append((low, high))
         return 0.0
 
     monkeypatch.setattr(link_serial.random, "uniform", uniform)
+    return pauses
 
+
+def test_a_port_that_is_not_there_is_looked_for_every_half_second(no_port, pauses):
     async def script(rig):
         await until(lambda: len(pauses) >= 10)
 
     run(no_port, script)
+    assert set(pauses) == {(0.5, 0.75)}
+
+
+def test_for_a_port_that_refuses_pauses_grow_to_half_a_minute(port, pauses, monkeypatch):
+    def refusing(line):
+        raise OSError(errno.EACCES, "x")
+
+    monkeypatch.setattr(link_serial, "_open", refusing)
+
+    async def script(rig):
+        await until(lambda: len(pauses) >= 10)
+
+    run(port, script)
     assert pauses[0] == (0.5, 0.75)
     assert all(low < high for low, high in pauses) and pauses[:10] == sorted(pauses[:10])
     assert pauses[9] == (20.0, 30.0)
