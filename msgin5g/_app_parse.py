@@ -4,7 +4,6 @@ from binascii import unhexlify
 
 from msgin5g import checks, gaps
 from msgin5g import names as n
-from msgin5g.errors import BadMessage
 from msgin5g.jsontext import loads
 from msgin5g.l3 import (
     DELIVERY_REPORT_RECEIVED_REQUEST,
@@ -18,6 +17,7 @@ from msgin5g.l3 import (
 from msgin5g.limits import MAX_URI_BYTES
 from msgin5g.message_parts import uuid
 from msgin5g.octets import from_text
+from msgin5g.payload_errors import BadMessage
 
 TARGET_TYPES = (n.UE, n.AS, n.GROUP)
 PRIORITIES = ("LOW", "MEDIUM", "HIGH")

@@ -2,9 +2,10 @@
 
 from msgin5g import checks, gaps
 from msgin5g import names as n
-from msgin5g.errors import BadMessage, CallerError
+from msgin5g.errors import CallerError
 from msgin5g.jsontext import array, obj, quote
 from msgin5g.limits import MAX_BULK_ENTRIES, MAX_SECONDS, MAX_URI_BYTES
+from msgin5g.payload_errors import BadMessage
 from msgin5g.profile import build_profile
 
 _ADDRESS = '{"%s":"%s","%s":' % (n.ORI_ADDR_TYPE, n.UE, n.ADDR)

@@ -2,9 +2,9 @@
 
 from msgin5g import checks, gaps
 from msgin5g import names as n
-from msgin5g.errors import BadMessage, UnsupportedType
 from msgin5g.jsontext import check_depth, loads
 from msgin5g.limits import MAX_BULK_ENTRIES, MAX_BULK_JSON_DEPTH, MAX_JSON_DEPTH, MAX_URI_BYTES
+from msgin5g.payload_errors import BadMessage, UnsupportedType
 from msgin5g.profile import check_profile
 
 _ORI_TYPE = n.ORI_ADDR + "." + n.ORI_ADDR_TYPE

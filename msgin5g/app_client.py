@@ -23,7 +23,7 @@ from msgin5g._app_parse import (
     parse_request,
     uuid_bytes,
 )
-from msgin5g.errors import BadMessage, CallerError
+from msgin5g.errors import CallerError
 from msgin5g.jsontext import obj
 from msgin5g.l3 import (
     DELIVERY_REPORT_RECEIVED_REQUEST,
@@ -33,6 +33,7 @@ from msgin5g.l3 import (
 )
 from msgin5g.limits import MAX_URI_BYTES
 from msgin5g.octets import from_text, to_text, uuid_text
+from msgin5g.payload_errors import BadMessage
 
 __all__ = (
     "AppAnswer",

@@ -1,8 +1,8 @@
 """Joining segments and saying what is missing (6.4.1.1.6, 6.5) with bounded memory."""
 
 from msgin5g import names as n
-from msgin5g.errors import BadMessage
 from msgin5g.limits import MAX_RANGES, MAX_SEGMENTS
+from msgin5g.payload_errors import BadMessage
 from msgin5g.splitting import to_ranges
 
 _PREFIX = n.SEG_PARAMS + "."

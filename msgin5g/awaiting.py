@@ -10,11 +10,11 @@ def keep_open(endpoint, exchange, wait_ms, now):
     It is one more RESPONSE event of the exchange, whether it comes as Confirmable, Non-confirmable
     or on an acknowledgement; after `wait_ms` it is a FAILED event, "timeout".
     """
-    state = endpoint._peers.state_of(exchange.peer)
+    state = endpoint.state_of(exchange.peer)
     if endpoint._spare_exchange is exchange:
         endpoint._spare_exchange = None
     exchange.acked = True
     exchange.deadline = now + wait_ms
     state.active.append(exchange)
-    endpoint._peers.note_busy(exchange.peer, state)
+    endpoint._note_busy(exchange.peer, state)
     endpoint._wake_at(exchange.deadline)

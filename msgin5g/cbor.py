@@ -5,8 +5,9 @@ Integers of 64 bits, floats, text, octets, arrays, maps, true, false and null; n
 
 import struct
 
-from msgin5g.errors import BadMessage, CallerError
+from msgin5g.errors import CallerError
 from msgin5g.limits import MAX_JSON_DEPTH
+from msgin5g.payload_errors import BadMessage
 
 _NOT_CBOR = "not CBOR"
 _SIMPLE = {20: False, 21: True, 22: None, 23: None}

@@ -1,7 +1,7 @@
 """Checks of single values of clause 7; each returns the value or raises BadMessage."""
 
-from msgin5g.errors import BadMessage
 from msgin5g.limits import MAX_CAUSE_BYTES, MAX_SECONDS, MAX_TEXT_BYTES, MAX_URI_BYTES
+from msgin5g.payload_errors import BadMessage
 
 _is_plain = getattr(str, "isprintable", None)
 

@@ -252,8 +252,3 @@ def uint(value):
         out = bytes((value & 255,)) + out
         value >>= 8
     return out
-
-
-def code_text(code):
-    """Return a code as people write it: 0x44 is "2.04"."""
-    return "%d.%02d" % (code >> 5, code & 31)

@@ -7,9 +7,10 @@ Who serves it needs `msgin5g.configuration_requests`; the CBOR document of TS 24
 from msgin5g import checks, gaps
 from msgin5g import names as n
 from msgin5g.coap import ACCEPT, CONTENT_FORMAT, JSON_FORMAT, URI_HOST, URI_PATH, URI_QUERY, uint
-from msgin5g.errors import BadMessage, CallerError
+from msgin5g.errors import CallerError
 from msgin5g.jsontext import array, loads, obj, quote
 from msgin5g.limits import MAX_BULK_ENTRIES, MAX_PAYLOAD_BYTES
+from msgin5g.payload_errors import BadMessage
 
 ROOT = "su-uc"
 SERVICES = "val-services"

@@ -11,8 +11,8 @@ from msgin5g.configuration import (
     check_segment_bytes,
     is_digits,
 )
-from msgin5g.errors import BadMessage
 from msgin5g.limits import MAX_BULK_ENTRIES
+from msgin5g.payload_errors import BadMessage
 
 SEAL_NAMESPACE = "urn:3gpp:ns:seal:sealUEConfig:1.0"
 NAMESPACE = "urn:3gpp:ns:seal:MSGin5GUEConfig:1.0"

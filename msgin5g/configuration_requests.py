@@ -14,9 +14,9 @@ from msgin5g.configuration import (
     UE_VENDOR,
     is_digits,
 )
-from msgin5g.errors import BadMessage
 from msgin5g.jsontext import array, loads, obj
 from msgin5g.limits import MAX_ADD_INFOS, MAX_BULK_ENTRIES
+from msgin5g.payload_errors import BadMessage
 
 QUERY = "Uri-Query"
 _QUERIES = (UE_URI, UE_VENDOR, UE_TYPE, UE_SERIAL)

@@ -4,7 +4,8 @@
 number of peers over one link. A peer is any hashable value that the link uses.
 """
 
-from msgin5g.coap import ACK, CON, POST, UNAVAILABLE, encode
+from msgin5g.coap import ACK, CON, UNAVAILABLE, encode, encode_options
+from msgin5g.paths import json_options, path_only
 from msgin5g.peers import PeerTable
 from msgin5g.receiving import Incoming, Receiver
 from msgin5g.sending import (
@@ -33,9 +34,9 @@ __all__ = [
     "Exchange",
     "Incoming",
     "Params",
-    "post",
 ]
 
+_MAX_CACHED_PATHS = 8
 _MANY = 64  # from this many busy peers on, timers are looked at every _COARSE_MS only
 _COARSE_MS = 50
 
@@ -72,15 +73,52 @@ class Endpoint(Receiver):
     ):
         if first_token is None:
             first_token = rng(1 << 24)
-        super().__init__(rng, params, known, first_mid, first_token, reuse)
+        super().__init__(rng, params or Params(), known, first_mid, first_token, reuse)
         self.counters = {name: 0 for name in COUNTERS}
-        self._peers = PeerTable(self.params.max_peers, self.counters, self._first_mid)
+        peers = PeerTable(self.params.max_peers, self.counters, self._first_mid)
+        self._peers = peers
+        self.state_of, self.find_state = peers.state_of, peers.find_state
+        self._note_busy = peers.note_busy
+        self._encoded = {}
         self._held = []
         self._fresh = []
 
+    def request(
+        self,
+        peer,
+        code,
+        path,
+        payload,
+        now,
+        token=None,
+        mid=None,
+        confirmable=True,
+        options=None,
+        context=None,
+    ):
+        """Send a request to a path, as `send_request` does.
+
+        path: Uri-Path joined by "/"; a payload is announced as JSON; `options` replaces both.
+        """
+        if options is None:
+            options = self._json_to(path) if payload else path_only(path)
+        return self.send_request(
+            peer, code, options, payload, now, token, mid, confirmable, context
+        )
+
+    def _json_to(self, path):
+        """Return the encoded options of a request with JSON; the last few paths' are kept."""
+        encoded = self._encoded.get(path)
+        if encoded is None:
+            encoded = encode_options(json_options(path))
+            if len(self._encoded) >= _MAX_CACHED_PATHS:
+                self._encoded.clear()
+            self._encoded[path] = encoded
+        return encoded
+
     def _respond_late(self, incoming, code, payload, now, options):
         peer = incoming.peer
-        state = self._peers.state_of(peer)
+        state = self.state_of(peer)
         self.counters["separate"] += 1
         exchange = self._new_exchange(peer, None, True)
         exchange.token = incoming.token
@@ -88,7 +126,7 @@ class Endpoint(Receiver):
         exchange.mid = self._own_mid(state, None, now)
         exchange.is_confirmable = True
         exchange.datagram = encode(CON, code, exchange.mid, incoming.token, options, payload)
-        self._start(exchange, state, now)
+        self._start_exchange(exchange, state, now)
 
     def poll(self, now):
         """Return the datagrams to send now as [(bytes-like, peer)], valid until the next call."""
@@ -162,9 +200,12 @@ class Endpoint(Receiver):
             self._wake = NEVER
 
     def _run_timers(self, now):
-        super()._run_timers(now)
+        self._wake = NEVER
+        busy = self._peers.all_busy()
+        for state in busy:
+            self._run_timers_of(state, now)
         self._acknowledge_held(now)
-        if self._wake < now + _COARSE_MS and len(self._peers.all_busy()) > _MANY:
+        if self._wake < now + _COARSE_MS and len(busy) > _MANY:
             self._wake = now + _COARSE_MS
 
     def _acknowledge_held(self, now):
@@ -174,14 +215,8 @@ class Endpoint(Receiver):
             if incoming.record[1] is not None:
                 continue
             if now >= incoming.ack_at:
-                incoming.record[1] = encode(ACK, 0, incoming.mid)
-                self._send(incoming.record[1], incoming.peer)
+                incoming.record[1] = self._send_empty(ACK, incoming.mid, incoming.peer)
                 continue
             held.append(incoming)
             self._wake_at(incoming.ack_at)
         self._held = held
-
-
-def post(endpoint, peer, path, payload, now, token=None, mid=None, context=None):
-    """Send a Confirmable POST with JSON, the form of every request of clause 6."""
-    return endpoint.request(peer, POST, path, payload, now, token=token, mid=mid, context=context)

@@ -6,8 +6,9 @@ takes, both read alike.
 
 import json
 
-from msgin5g.errors import BadMessage, CallerError
+from msgin5g.errors import CallerError
 from msgin5g.limits import MAX_JSON_DEPTH
+from msgin5g.payload_errors import BadMessage
 
 _HEX = b"0123456789abcdefABCDEF"
 

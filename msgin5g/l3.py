@@ -6,7 +6,8 @@ identifiers of elements, is in `gaps`. Formats are those of TS 24.007 clause 11.
 
 from msgin5g import gaps
 from msgin5g import names as n
-from msgin5g.errors import BadMessage, CallerError
+from msgin5g.errors import CallerError
+from msgin5g.payload_errors import BadMessage
 from msgin5g.targets import decode_target, encode_target
 
 MESSAGE_SENDING_REQUEST = 0x01

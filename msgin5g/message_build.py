@@ -6,9 +6,10 @@ sends it: what an Application Server gets may be longer.
 
 from msgin5g import checks, gaps
 from msgin5g import names as n
-from msgin5g.errors import BadMessage, CallerError
+from msgin5g.errors import CallerError
 from msgin5g.jsontext import array, obj
 from msgin5g.message_types import DESTINATIONS, ORIGINS
+from msgin5g.payload_errors import BadMessage
 
 
 def msg(service_id, message, keep_store=True, keep_priority=True):

@@ -2,7 +2,6 @@
 
 from msgin5g import checks, gaps
 from msgin5g import names as n
-from msgin5g.errors import BadMessage, UnsupportedType
 from msgin5g.jsontext import loads
 from msgin5g.limits import (
     MAX_AGGREGATED,
@@ -12,6 +11,7 @@ from msgin5g.limits import (
 )
 from msgin5g.message_parts import OBJECT, address, parse_ranges, segment, truth, uuid
 from msgin5g.message_types import DESTINATIONS, ORIGINS, Entry, Message
+from msgin5g.payload_errors import BadMessage, UnsupportedType
 
 _OTHER_FAMILIES = (n.REG, n.DEREG, n.BREG, n.GWREG, n.REGRESP, n.DEREGRESP, gaps.BDEREG)
 _PRIORITY = {

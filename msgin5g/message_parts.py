@@ -5,9 +5,9 @@ What is raised is BadMessage.
 
 from msgin5g import checks
 from msgin5g import names as n
-from msgin5g.errors import BadMessage
 from msgin5g.limits import MAX_RANGES, MAX_SEGMENTS
 from msgin5g.message_types import Segment
+from msgin5g.payload_errors import BadMessage
 
 OBJECT = "an object is wanted"
 _UUID_DASHES = (8, 13, 18, 23)

@@ -1,6 +1,7 @@
 """Date-times of clause 7 (RFC 3339) to milliseconds since 1970 and back, without a library."""
 
-from msgin5g.errors import BadMessage, CallerError
+from msgin5g.errors import CallerError
+from msgin5g.payload_errors import BadMessage
 
 _DAYS = (0, 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 # 9999-12-31T23:59:59.999Z: years have four digits.

@@ -13,11 +13,11 @@ def notify(endpoint, peer, token, payload, options, now, context, code=CONTENT, 
     the peer waits for it no longer. context: not None; mid: as for a request. Raises CallerError
     for what cannot be encoded.
     """
-    state = endpoint._peers.state_of(peer)
+    state = endpoint.state_of(peer)
     exchange = endpoint._new_exchange(peer, context, True)
     exchange.token = token
     exchange.code = code
     exchange.mid = endpoint._own_mid(state, mid, now)
-    endpoint._put(exchange, CON, options, payload)
+    endpoint._encode_request(exchange, CON, options, payload)
     exchange.is_confirmable = True
     return endpoint._submit(exchange, state, now)

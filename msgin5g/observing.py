@@ -5,7 +5,7 @@ become NOTICE events, and whoever takes one says when it is acknowledged: a gate
 after the UE has.
 """
 
-from msgin5g.coap import ACK, CON, RST, encode
+from msgin5g.coap import ACK, CON, RST
 from msgin5g.sending import NOTICE
 
 
@@ -41,7 +41,7 @@ class Observer:
         notice.record = None
         if notice.confirmable:
             # Copies that come before the answer are met with silence.
-            state = endpoint._peers.state_of(peer)
+            state = endpoint.state_of(peer)
             notice.record = state.remember(message.mid, now, endpoint.params.remembered_ids)
         endpoint._events.append((NOTICE, notice))
         return True
@@ -57,14 +57,13 @@ class Observer:
         if notice.confirmable:
             self._answer(notice, RST)
         else:
-            self._endpoint._send(encode(RST, 0, notice.mid), notice.peer)
+            self._endpoint._send_empty(RST, notice.mid, notice.peer)
 
     def postpone(self, notice):
         """Take the next copy as if it were the first: this one could not be dealt with."""
-        state = self._endpoint._peers.find_state(notice.peer)
+        state = self._endpoint.find_state(notice.peer)
         if notice.confirmable and state is not None:
             state.forget(notice.mid)
 
     def _answer(self, notice, kind):
-        notice.record[1] = encode(kind, 0, notice.mid)
-        self._endpoint._send(notice.record[1], notice.peer)
+        notice.record[1] = self._endpoint._send_empty(kind, notice.mid, notice.peer)

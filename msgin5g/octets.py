@@ -4,7 +4,8 @@ from binascii import a2b_base64, b2a_base64, hexlify
 
 from msgin5g import gaps
 from msgin5g import names as n
-from msgin5g.errors import BadMessage, CallerError
+from msgin5g.errors import CallerError
+from msgin5g.payload_errors import BadMessage
 
 
 def to_text(data):

@@ -1,6 +1,6 @@
 """CoAP option rules (RFC 7252 sections 5.4 and 5.10): what is recognised, and how often."""
 
-from msgin5g.coap import CONTENT_FORMAT, JSON_FORMAT, URI_PATH, encode_options, uint
+from msgin5g.coap import CONTENT_FORMAT, JSON_FORMAT, encode_options, uint
 
 try:
     from micropython import const
@@ -35,9 +35,6 @@ PLAIN = {
     60: 4,  # Size1
 }
 
-_cache = {}
-_MAX_CACHED = const(8)
-
 
 def review(message, known=None):
     """Return the number of the first critical option that must be refused, or 0.
@@ -66,27 +63,6 @@ def review(message, known=None):
     return 0
 
 
-def json_to(path):
-    """Return the encoded options of a request with JSON to `path`, segments joined by "/".
-
-    The last few are kept, so that a device that always asks the same path encodes them once.
-    """
-    encoded = _cache.get(path)
-    if encoded is None:
-        options = path_only(path)
-        options.append((CONTENT_FORMAT, uint(JSON_FORMAT)))
-        encoded = encode_options(options)
-        if len(_cache) >= _MAX_CACHED:
-            _cache.clear()
-        _cache[path] = encoded
-    return encoded
-
-
-def path_only(path):
-    """Return the options of a request without payload to `path`."""
-    return [(URI_PATH, segment.encode()) for segment in path.split("/")] if path else []
-
-
 def format_only(content_format):
     """Return the encoded options of an answer whose payload has that Content-Format."""
     if content_format == JSON_FORMAT:
@@ -94,4 +70,4 @@ def format_only(content_format):
     return encode_options(((CONTENT_FORMAT, uint(content_format)),))
 
 
-_JSON = encode_options(((CONTENT_FORMAT, uint(JSON_FORMAT)),))
+_JSON = bytes((CONTENT_FORMAT << 4 | 1, JSON_FORMAT))  # as `encode_options` makes it

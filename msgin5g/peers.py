@@ -54,28 +54,6 @@ class PeerState:
         return False
 
 
-class OnePeer(PeerState):
-    """The peer of an endpoint that has one only, with the face of a `PeerTable`."""
-
-    def state_of(self, peer):
-        return self
-
-    def find_state(self, peer):
-        return self
-
-    def note_busy(self, peer, state):
-        pass
-
-    def settle(self, peer, state):
-        pass
-
-    def at_rest(self):
-        return not (self.active or self.waiting)
-
-    def all_busy(self):
-        return (self,)
-
-
 class PeerTable:
     """At most `limit` peers, in two generations.
 

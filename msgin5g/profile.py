@@ -2,9 +2,10 @@
 
 from msgin5g import checks
 from msgin5g import names as n
-from msgin5g.errors import BadMessage, CallerError
+from msgin5g.errors import CallerError
 from msgin5g.jsontext import array, obj
 from msgin5g.limits import MAX_CLIENT_PORTS, MAX_URI_BYTES
+from msgin5g.payload_errors import BadMessage
 
 _PROFILE = n.CLI_PROFILE
 _TRIGGER = _PROFILE + "." + n.TRI_INFO

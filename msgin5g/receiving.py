@@ -61,7 +61,7 @@ class Receiver(Sender):
     observer: an `msgin5g.observing.Observer` where notifications are expected, else None.
     """
 
-    def __init__(self, rng, params=None, known=None, first_mid=0, first_token=0, reuse=False):
+    def __init__(self, rng, params, known=None, first_mid=0, first_token=0, reuse=False):
         super().__init__(rng, params, known, first_mid, first_token, reuse)
         self.observer = None
         self._message = Message() if reuse else None
@@ -74,10 +74,12 @@ class Receiver(Sender):
             return
         try:
             message = decode(data, self._message)
+            code = message.code
+            if code >> 5 not in (0, 2, 4, 5):
+                raise FormatError("reserved class")
         except FormatError:
             self._malformed(data, peer)
             return
-        code = message.code
         if not code:
             self._on_empty(message, peer, now)
             return
@@ -86,12 +88,9 @@ class Receiver(Sender):
             if kind > NON:
                 self._tally("ignored")
                 return
-            state = self._peers.state_of(peer)
-        elif code >> 5 in (2, 4, 5):
-            state = self._peers.find_state(peer)
+            state = self.state_of(peer)
         else:
-            self._malformed(data, peer)
-            return
+            state = self.find_state(peer)
         if state is not None and (kind == CON or code < 32):
             record = state.seen.get(message.mid)
             if record is not None and now - record[0] < (
@@ -113,7 +112,7 @@ class Receiver(Sender):
         incoming.record = state.remember(message.mid, now, self.params.remembered_ids)
         problem = review(message, self._known)
         if problem:
-            self._refuse(incoming, problem, now)
+            self._refuse_option(incoming, problem, now)
         else:
             self._arrived(incoming, now)
 
@@ -133,7 +132,7 @@ class Receiver(Sender):
             datagram = encode(ACK, code, incoming.mid, incoming.token, options, payload)
             record[1] = datagram
         else:
-            mid = self._own_mid(self._peers.state_of(peer), None, now)
+            mid = self._own_mid(self.state_of(peer), None, now)
             datagram = encode(NON, code, mid, incoming.token, options, payload)
         self._send(datagram, peer)
 
@@ -158,7 +157,7 @@ class Receiver(Sender):
 
     # What arrives
 
-    def _refuse(self, incoming, problem, now):
+    def _refuse_option(self, incoming, problem, now):
         self._tally("bad_option")
         if incoming.confirmable:
             is_proxy = problem == PROXY_URI or problem == PROXY_SCHEME
@@ -175,34 +174,34 @@ class Receiver(Sender):
             self._tally("pings")
             self._reset(message.mid, peer)
             return
-        state = self._peers.find_state(peer)
+        state = self.find_state(peer)
         if kind == NON or state is None:
             self._tally("ignored")
             return
+        found = None
         for exchange in state.active:
             if exchange.mid == message.mid:
-                break
-        else:
+                found = exchange
+        if found is None:
             self._tally("unmatched")
-            return
-        if kind == RST:
+        elif kind == RST:
             self._tally("resets_received")
-            self._fail(exchange, state, now, "reset")
-        elif exchange.is_response:
-            self._finish(exchange, state, now)
-            if exchange.context is not None:
-                self._events.append((ACKED, exchange))
-        elif not exchange.acked:
-            exchange.acked = True
-            exchange.deadline = now + self.params.response_wait_ms
+            self._fail_exchange(found, state, now, "reset")
+        elif found.is_response:
+            self._finish_exchange(found, state, now)
+            if found.context is not None:
+                self._events.append((ACKED, found))
+        elif not found.acked:
+            found.acked = True
+            found.deadline = now + self.params.response_wait_ms
 
     def _on_response(self, message, peer, state, now):
         kind = message.type
         mid = message.mid
         is_good = not review(message, self._known)
-        if is_good and kind < ACK and self.observer is not None:
-            if self.observer.take(message, peer, now):
-                return
+        observer = self.observer
+        if is_good and kind < ACK and observer and observer.take(message, peer, now):
+            return
         found = None
         if is_good and state is not None and kind != RST:
             for exchange in state.active:
@@ -218,9 +217,8 @@ class Receiver(Sender):
             return
         if kind == CON:
             record = state.remember(mid, now, self.params.remembered_ids)
-            record[1] = encode(ACK, 0, mid)
-            self._send(record[1], peer)
-        self._finish(found, state, now)
+            record[1] = self._send_empty(ACK, mid, peer)
+        self._finish_exchange(found, state, now)
         self._events.append((RESPONSE, found, message))
 
     def _malformed(self, data, peer):
@@ -230,7 +228,8 @@ class Receiver(Sender):
             return
         self._tally("malformed")
         if data[0] >> 4 & 3 == CON:
-            self._reset(data[2] << 8 | data[3], peer)
+            mid = data[2] << 8 | data[3]
+            self._reset(mid, peer)
 
     def _oversize(self, data, peer):
         """Answer a Confirmable: a request with 4.13 and the largest size taken, else Reset."""

@@ -9,8 +9,7 @@ from msgin5g.limits import (
     MAX_REMEMBERED_IDS,
     MAX_WAITING_REQUESTS,
 )
-from msgin5g.options import json_to, path_only
-from msgin5g.peers import OnePeer
+from msgin5g.peers import PeerState
 
 EXCHANGE_LIFETIME_MS = 247000
 NON_LIFETIME_MS = 145000
@@ -76,23 +75,21 @@ class Exchange:
         "context",
     )
 
-    def __init__(self):
-        self.buffer = None
 
-
-class Sender:
+class Sender(PeerState):
     """The sending half of an endpoint: requests, their retransmission, and who waits for what.
 
-    See `msgin5g.receiving.Receiver`, which adds the receiving half.
+    A UE has one peer, so that what is remembered of it is in the same object, which costs a board
+    less than a second one. See `msgin5g.receiving.Receiver`, which adds the receiving half.
     """
 
-    def __init__(self, rng, params=None, known=None, first_mid=0, first_token=0, reuse=False):
-        self.params = params or Params()
+    def __init__(self, rng, params, known=None, first_mid=0, first_token=0, reuse=False):
+        super().__init__(0)
+        self.params = params
         self.first_mid = first_mid
         self.next_token_number = first_token
         self._rng = rng
         self._known = known
-        self._peers = OnePeer(0)
         self._events = []
         self._out = []
         self._spare_out = []
@@ -100,37 +97,34 @@ class Sender:
         self._reuse = reuse
         self._spare_exchange = None
 
-    def request(
+    def send_request(
         self,
         peer,
         code,
-        path,
+        options,
         payload,
         now,
         token=None,
         mid=None,
         confirmable=True,
-        options=None,
         context=None,
     ):
         """Send a request, or queue it behind the NSTART requests that `peer` has not answered.
 
-        path: Uri-Path joined by "/"; a payload is announced as JSON; `options` replaces both by a
-        ready list. token (bytes) and mid (int) are chosen here unless given; a given Message ID
-        that this peer got within EXCHANGE_LIFETIME is replaced. Returns the Exchange; its outcome
-        is one RESPONSE or FAILED event. Raises CallerError for what cannot be encoded.
+        options: a list of (number, bytes) in order of number, or what `encode_options` made of
+        one. token (bytes) and mid (int) are chosen here unless given; a given Message ID that this
+        peer got within EXCHANGE_LIFETIME is replaced. Returns the Exchange; its outcome is one
+        RESPONSE or FAILED event. Raises CallerError for what cannot be encoded.
         """
-        if options is None:
-            options = json_to(path) if payload else path_only(path)
         if token is None:
             token = (self.next_token_number & 0xFFFFFFFF).to_bytes(4, "big")
             self.next_token_number += 1
         exchange = self._new_exchange(peer, context, False)
         exchange.token = token
         exchange.code = code
-        state = self._peers.state_of(peer)
+        state = self.state_of(peer)
         exchange.mid = self._own_mid(state, mid, now)
-        self._put(exchange, CON if confirmable else NON, options, payload)
+        self._encode_request(exchange, CON if confirmable else NON, options, payload)
         exchange.is_confirmable = confirmable
         return self._submit(exchange, state, now)
 
@@ -140,7 +134,7 @@ class Sender:
             if event[1] is exchange:
                 self._events.remove(event)
                 break
-        state = self._peers.find_state(exchange.peer)
+        state = self.find_state(exchange.peer)
         if state is not None:
             for queue in (state.waiting, state.active):
                 if exchange in queue:
@@ -157,6 +151,24 @@ class Sender:
         """
         return self._events.pop(0) if self._events else None
 
+    # Who the peers are: here, the only one
+
+    def state_of(self, peer):
+        """Return what is remembered of a peer, from now on."""
+        return self
+
+    def find_state(self, peer):
+        """Return what is remembered of a peer, None of one that is not known."""
+        return self
+
+    def _note_busy(self, peer, state):
+        """Keep a peer, as it has an open exchange."""
+
+    def _settle(self, peer, state):
+        """Let a peer go if it has no open exchange any more."""
+        if not (state.active or state.waiting):
+            self._wake = NEVER
+
     def _tally(self, what):
         """Count what happened, where somebody reads it."""
 
@@ -165,14 +177,18 @@ class Sender:
 
     def _own_mid(self, state, mid, now):
         """Return the Message ID to use: `mid` or the next one."""
-        if mid is None:
-            mid = self.first_mid
-            self.first_mid = mid + 1 & 65535
-        return mid
+        if mid is not None:
+            return mid
+        own = self.first_mid
+        self.first_mid = own + 1 & 65535
+        return own
 
     def _new_exchange(self, peer, context, is_response):
-        exchange = self._spare_exchange or Exchange()
+        exchange = self._spare_exchange
         self._spare_exchange = None
+        if exchange is None:
+            exchange = Exchange()
+            exchange.buffer = None
         exchange.peer = peer
         exchange.context = context
         exchange.is_response = is_response
@@ -180,7 +196,7 @@ class Sender:
         exchange.sent = 0
         return exchange
 
-    def _put(self, exchange, kind, options, payload):
+    def _encode_request(self, exchange, kind, options, payload):
         code, mid, token = exchange.code, exchange.mid, exchange.token
         if not self._reuse:
             exchange.datagram = encode(kind, code, mid, token, options, payload)
@@ -195,7 +211,7 @@ class Sender:
     def _submit(self, exchange, state, now):
         """Send what is encoded, or let it wait for its turn; returns the exchange."""
         if len(state.active) < self.params.nstart:
-            self._start(exchange, state, now)
+            self._start_exchange(exchange, state, now)
         elif len(state.waiting) < self.params.max_waiting:
             state.waiting.append(exchange)
         else:
@@ -203,7 +219,7 @@ class Sender:
             self._events.append((FAILED, exchange, "no room"))
         return exchange
 
-    def _start(self, exchange, state, now):
+    def _start_exchange(self, exchange, state, now):
         params = self.params
         timeout = params.ack_timeout_ms
         spread = params.ack_random_permille - 1000
@@ -215,12 +231,12 @@ class Sender:
             exchange.acked = True
             exchange.deadline = now + params.response_wait_ms
         state.active.append(exchange)
-        self._peers.note_busy(exchange.peer, state)
+        self._note_busy(exchange.peer, state)
         if exchange.deadline < self._wake:
             self._wake = exchange.deadline
         self._send(exchange.datagram, exchange.peer)
 
-    def _finish(self, exchange, state, now):
+    def _finish_exchange(self, exchange, state, now):
         state.active.remove(exchange)
         if self._reuse:
             # Its buffer is good for the next request.
@@ -229,22 +245,17 @@ class Sender:
             self._start_waiting(state, now)
         self._settle(exchange.peer, state)
 
-    def _fail(self, exchange, state, now, reason):
-        self._finish(exchange, state, now)
+    def _fail_exchange(self, exchange, state, now, reason):
+        self._finish_exchange(exchange, state, now)
         # Of an answer, only a notification has somebody who waits for its outcome.
         if not exchange.is_response or exchange.context is not None:
             self._events.append((FAILED, exchange, reason))
-
-    def _settle(self, peer, state):
-        self._peers.settle(peer, state)
-        if self._peers.at_rest():
-            self._wake = NEVER
 
     def _start_waiting(self, state, now):
         while state.waiting and len(state.active) < self.params.nstart:
             exchange = state.waiting.pop(0)
             self._note_mid(state, exchange.mid, now)
-            self._start(exchange, state, now)
+            self._start_exchange(exchange, state, now)
 
     def _wake_at(self, then):
         """Run the timers at that time at the latest."""
@@ -253,24 +264,33 @@ class Sender:
 
     def _run_timers(self, now):
         self._wake = NEVER
-        for state in self._peers.all_busy():
-            self._start_waiting(state, now)
-            for exchange in list(state.active):
-                if now >= exchange.deadline:
-                    if exchange.acked or exchange.sent > self.params.max_retransmit:
-                        self._tally("timeouts")
-                        self._fail(exchange, state, now, "timeout")
-                        continue
-                    exchange.sent += 1
-                    exchange.timeout_ms *= 2
-                    exchange.deadline = now + exchange.timeout_ms
-                    self._tally("retransmissions")
-                    self._send(exchange.datagram, exchange.peer)
-                self._wake_at(exchange.deadline)
+        self._run_timers_of(self, now)
+
+    def _run_timers_of(self, state, now):
+        """Repeat what a peer has not acknowledged, and give up what has waited long enough."""
+        self._start_waiting(state, now)
+        for exchange in list(state.active):
+            if now >= exchange.deadline:
+                if exchange.acked or exchange.sent > self.params.max_retransmit:
+                    self._tally("timeouts")
+                    self._fail_exchange(exchange, state, now, "timeout")
+                    continue
+                exchange.sent += 1
+                exchange.timeout_ms *= 2
+                exchange.deadline = now + exchange.timeout_ms
+                self._tally("retransmissions")
+                self._send(exchange.datagram, exchange.peer)
+            self._wake_at(exchange.deadline)
 
     def _reset(self, mid, peer):
         self._tally("resets_sent")
-        self._send(encode(RST, 0, mid), peer)
+        return self._send_empty(RST, mid, peer)
+
+    def _send_empty(self, kind, mid, peer):
+        """Send an ACK or RST without a message in it; returns the datagram."""
+        datagram = encode(kind, 0, mid)
+        self._send(datagram, peer)
+        return datagram
 
     def _send(self, datagram, peer):
         self._out.append((datagram, peer))

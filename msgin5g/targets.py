@@ -1,7 +1,8 @@
 """Target addresses of the L3 format (A.2.2.2): IPv4, IPv6 and names."""
 
 from msgin5g import gaps
-from msgin5g.errors import BadMessage, CallerError
+from msgin5g.errors import CallerError
+from msgin5g.payload_errors import BadMessage
 
 _IPV4, _IPV6, _FQDN = 1, 2, 3
 _KINDS = {"ipv4": _IPV4, "ipv6": _IPV6, "fqdn": _FQDN}

@@ -3,8 +3,8 @@
 from msgin5g import checks, gaps
 from msgin5g import names as n
 from msgin5g.coap import CONTENT_FORMAT, JSON_FORMAT, MAX_AGE, OBSERVE, URI_PATH, uint
-from msgin5g.errors import BadMessage
 from msgin5g.jsontext import obj
+from msgin5g.payload_errors import BadMessage
 from msgin5g.topics import (
     SUBSCRIBE,
     TOPIC,

@@ -11,11 +11,11 @@ from msgin5g.coap import (
     OBSERVE,
     URI_HOST,
     URI_PATH,
-    uint,
 )
-from msgin5g.errors import BadMessage, CallerError
+from msgin5g.errors import CallerError
 from msgin5g.jsontext import loads, obj
 from msgin5g.limits import MAX_URI_BYTES
+from msgin5g.payload_errors import BadMessage
 
 SUBSCRIBE = 0
 UNSUBSCRIBE = 1
@@ -54,10 +54,10 @@ def request_options(topic, observe, host=""):
     except (BadMessage, UnicodeError) as problem:
         raise CallerError(str(problem))
     options = [(URI_HOST, host.encode())] if host else []
-    options.append((OBSERVE, uint(observe)))
+    options.append((OBSERVE, b"\x01" if observe else b""))
     for segment in topic.split("/"):
         options.append((URI_PATH, segment.encode()))
-    options.append((CONTENT_FORMAT, uint(JSON_FORMAT)))
+    options.append((CONTENT_FORMAT, bytes((JSON_FORMAT,))))
     return options
 
 

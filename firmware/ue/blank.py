@@ -6,8 +6,10 @@ configuration without `ue_service_id`.
 
 from msgin5g import coap
 from msgin5g.awaiting import keep_open
+from msgin5g.codes import code_text
 from msgin5g.configuration import parse_answer, request_options
-from msgin5g.errors import BadMessage, CallerError
+from msgin5g.errors import CallerError
+from msgin5g.payload_errors import BadMessage
 from ue.core import PEER, UeCore
 from ue.kept import Kept
 from ue.requests import Requests, check_size
@@ -68,8 +70,8 @@ class BlankCore(UeCore):
         self._retry_at = None
         self._go(CONFIGURING)
         self._is_dirty |= self._kept.spend()
-        self._exchange = self._get = self.endpoint.request(
-            PEER, coap.GET, "", b"", now, options=_options(self._config), context=_GET
+        self._exchange = self._get = self.endpoint.send_request(
+            PEER, coap.GET, _options(self._config), b"", now, context=_GET
         )
         self._sent(_GET, {"mid": self._get.mid})
 
@@ -78,7 +80,7 @@ class BlankCore(UeCore):
             super()._on_answer(what, message, now)
             return
         code = message.code
-        text = coap.code_text(code)
+        text = code_text(code)
         if code in _NO_TEXT:
             cause = self.answer_text(message)
             cause = _NO_TEXT[code] if cause == text else cause
@@ -107,7 +109,7 @@ class BlankCore(UeCore):
     def _configured(self, found, message, now):
         info = {"of": _GET, "ue_service_id": found.ue_service_id, "server": found.server}
         info["segment_bytes"] = found.segment_bytes
-        self._note(coap.code_text(message.code), info)
+        self._note(code_text(message.code), info)
         self._adopt(self._config, found)
         self._ue = found.ue_service_id
         self._requests = Requests(self._config)

@@ -96,8 +96,9 @@ class MicroEndpoint:
         self._events = []
         self._seen = []
 
-    def request(self, peer, code, path, payload, now, options=None, context=None):
-        """Send a JSON request to a path of one segment; ends in one RESPONSE or FAILED event."""
+    def send_request(self, peer, code, options, payload, now, context=None):
+        """Send a JSON request to the path of the configuration, whose segment microCoAPy encodes
+        itself; ends in one RESPONSE or FAILED event."""
         if len(payload) > MAX_PAYLOAD_BYTES:
             raise CallerError("microCoAPy sends at most %d bytes" % MAX_PAYLOAD_BYTES)
         mid = self.first_mid & 65535
@@ -106,7 +107,7 @@ class MicroEndpoint:
         self.next_token_number += 1
         self._exchange = _Exchange(token, mid, context)
         self._peer = peer
-        self._datagram = self._encode(coap.CON, code, mid, token, payload, path)
+        self._datagram = self._encode(coap.CON, code, mid, token, payload, self._config["path"])
         self._out.append((self._datagram, peer))
         timeout_ms = self._config["ack_timeout_ms"]
         self._timeout_ms = timeout_ms + self._rng(timeout_ms // 2 + 1)

@@ -10,7 +10,8 @@ import gc
 from msgin5g import checks, coap, gaps
 from msgin5g import names as n
 from msgin5g import registration as messages
-from msgin5g.errors import BadMessage, UnsupportedType
+from msgin5g.codes import code_text
+from msgin5g.payload_errors import BadMessage, UnsupportedType
 from msgin5g.sending import FAILED, NOTICE, REQUEST
 from ue.kept import Kept
 from ue.machine import Machine, sooner
@@ -134,8 +135,8 @@ class UeCore(Machine):
         self._retry_at = None
         payload, options = self._requests.build(what)
         self._is_dirty |= self._kept.spend()
-        self._exchange = self.endpoint.request(
-            PEER, coap.POST, self._config["path"], payload, now, options=options, context=what
+        self._exchange = self.endpoint.send_request(
+            PEER, coap.POST, options, payload, now, context=what
         )
         if what != n.GWREG:
             self._open = what
@@ -177,11 +178,11 @@ class UeCore(Machine):
         code = message.code
         if code >= coap.BAD_REQUEST:
             text = _text(message.payload)
-            self._note(coap.code_text(code), {"of": what, "cause": text})
+            self._note(code_text(code), {"of": what, "cause": text})
             if code >= coap.INTERNAL_ERROR:
                 self._back_off(now, self.answer_text(message))
             else:
-                self._refuse(text or coap.code_text(code), now)
+                self._refuse(text or code_text(code), now)
             return
         try:
             answer = messages.parse_answer(message.payload)
@@ -192,7 +193,7 @@ class UeCore(Machine):
             return
         info = {"of": what, "result": answer.result, "cause": answer.cause}
         info["expected_s"], info["trace"] = answer.expected_s, trace(message)
-        self._note(coap.code_text(code), info)
+        self._note(code_text(code), info)
         if what == n.GWREG:
             self._on_signed_up(answer, now)
         elif answer.result is None:
@@ -280,21 +281,19 @@ class UeCore(Machine):
         """POST a message to the gateway; returns the exchange."""
         self._is_dirty |= self._kept.spend()
         options = self._requests.to_server
-        exchange = self.endpoint.request(
-            PEER, coap.POST, self._config["path"], payload, now, options=options
-        )
+        exchange = self.endpoint.send_request(PEER, coap.POST, options, payload, now)
         info["mid"] = exchange.mid
         self._sent(what, info)
         return exchange
 
     def reply(self, incoming, code, text, now):
         """Answer a message."""
-        self._sent(coap.code_text(code), {"cause": text.decode() if text else None})
+        self._sent(code_text(code), {"cause": text.decode() if text else None})
         self.endpoint.respond(incoming, code, text, now, options=b"")
 
     def answer_text(self, message):
         """Return the code of an answer, with its diagnostic text if there is one."""
-        text = coap.code_text(message.code)
+        text = code_text(message.code)
         if message.code >= coap.BAD_REQUEST:
             text = (text + " " + _text(message.payload)).rstrip()
         return text

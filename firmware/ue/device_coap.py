@@ -3,7 +3,9 @@
 from binascii import hexlify, unhexlify
 
 from msgin5g import app_client, coap, gaps, l3
-from msgin5g.errors import BadMessage
+from msgin5g.codes import code_text
+from msgin5g.paths import json_options
+from msgin5g.payload_errors import BadMessage
 from msgin5g.sending import FAILED, REQUEST
 from ue.device import REG, Device
 from ue.kept import Kept
@@ -27,6 +29,7 @@ class CoapDevice(Device):
         super().__init__(config, Kept(saved, endpoint, rng), rng)
         self._endpoint = endpoint
         self._exchange = None
+        self._options = json_options(config["path"])
         self.max_frame_bytes = endpoint.params.max_datagram_bytes
 
     def receive(self, data, now):
@@ -50,15 +53,15 @@ class CoapDevice(Device):
     def post(self, what, payload, now):
         """POST a message to the gateway; returns the exchange."""
         self._is_dirty |= self._kept.spend()
-        exchange = self._endpoint.request(
-            _PEER, coap.POST, self._config["path"], payload, now, context=what
+        exchange = self._endpoint.send_request(
+            _PEER, coap.POST, self._options, payload, now, context=what
         )
         self._sent(what, {"mid": exchange.mid})
         return exchange
 
     def reply(self, incoming, code, payload, now):
         """Answer a message; text of a refusal has no Content-Format."""
-        self._sent(coap.code_text(code), {})
+        self._sent(code_text(code), {})
         options = b"" if code >= coap.BAD_REQUEST else None
         self._endpoint.respond(incoming, code, payload, now, options=options)
 
@@ -112,7 +115,7 @@ class CoapDevice(Device):
 
     def _on_answer(self, what, message, now):
         code = message.code
-        text = coap.code_text(code)
+        text = code_text(code)
         if code >= coap.BAD_REQUEST:
             self._note(text, {"of": what})
             self._rejected(what, text, code >= coap.INTERNAL_ERROR, False, now)

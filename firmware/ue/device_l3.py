@@ -7,7 +7,7 @@ repeated until an answer of the right type comes, at the pace of a Confirmable m
 from binascii import hexlify, unhexlify
 
 from msgin5g import l3
-from msgin5g.errors import BadMessage
+from msgin5g.payload_errors import BadMessage
 from ue.device import REG, Device
 from ue.kept import Kept
 from ue.machine import sooner

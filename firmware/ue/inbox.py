@@ -7,9 +7,9 @@ from binascii import crc32, unhexlify
 
 from msgin5g import coap, gaps
 from msgin5g import names as n
-from msgin5g.errors import BadMessage
 from msgin5g.message_parse import parse_message
 from msgin5g.octets import from_text
+from msgin5g.payload_errors import BadMessage
 from ue.postman import Received
 
 REASSEMBLY_SETS = 4

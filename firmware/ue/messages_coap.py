@@ -2,8 +2,10 @@
 
 from msgin5g import app_client, coap, gaps, l3
 from msgin5g import names as n
-from msgin5g.errors import BadMessage, CallerError
+from msgin5g.codes import code_text
+from msgin5g.errors import CallerError
 from msgin5g.octets import from_text
+from msgin5g.payload_errors import BadMessage
 from ue.device_messages import DeviceMessaging, octets, report_id
 from ue.modes import room_bytes
 
@@ -53,7 +55,7 @@ class CoapMessaging(DeviceMessaging):
         """The gateway answered what is under way: 2.05 with the result, or without a word."""
         self._exchange = None
         code = message.code
-        text = coap.code_text(code)
+        text = code_text(code)
         if code >= coap.BAD_REQUEST:
             self._core.note(text, {})
             self._no(text, code >= coap.INTERNAL_ERROR, False, now)

@@ -4,8 +4,9 @@ import os
 
 from msgin5g import checks
 from msgin5g import names as n
-from msgin5g.errors import BadMessage, CallerError
+from msgin5g.errors import CallerError
 from msgin5g.octets import to_text, uuid_text
+from msgin5g.payload_errors import BadMessage
 from ue.machine import sooner
 from ue.outbox import Item, Outbox
 

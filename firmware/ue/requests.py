@@ -2,34 +2,28 @@
 
 from binascii import hexlify
 
-from msgin5g import coap
 from msgin5g import names as n
 from msgin5g import registration as messages
 from msgin5g.errors import CallerError
+from msgin5g.paths import json_options
 from ue.modes import room_bytes
 
 
 class Requests:
     """Build GWREG, REG and DEREG from a configuration (see `ue.config`).
 
-    to_server: the options of what is for the Server, None for the path alone.
+    to_gateway, to_server: the options of what is for either.
     """
 
     def __init__(self, config):
         self._config = config
         self._ue = config["ue_service_id"]
         self._service = config["service_id"]
-        self.to_server = None
-        if config["server_host"]:
-            options = [(coap.URI_HOST, config["server_host"].encode())]
-            for segment in config["path"].split("/"):
-                if segment:
-                    options.append((coap.URI_PATH, segment.encode()))
-            options.append((coap.CONTENT_FORMAT, coap.uint(coap.JSON_FORMAT)))
-            self.to_server = options
+        self.to_gateway = json_options(config["path"])
+        self.to_server = json_options(config["path"], config["server_host"])
 
     def build(self, what):
-        """Return (payload, options) of "GWREG", "REG" or "DEREG"; options None: path alone.
+        """Return (payload, options) of "GWREG", "REG" or "DEREG".
 
         REG and DEREG name the Server although they go to the gateway (6.3.4.2.1 b). Raises
         CallerError if the configuration cannot be sent.
@@ -38,7 +32,7 @@ class Requests:
         if what == n.GWREG:
             return messages.gwreg(
                 self._ue, self._service, config["ue_id"] or None, config["gateway_time_s"] or None
-            ), None
+            ), self.to_gateway
         urgent, wait_s = self._urgency()
         if what == n.REG:
             profile = config["profile"] or None

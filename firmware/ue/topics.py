@@ -7,9 +7,11 @@ its notifications are messages like all others.
 from binascii import hexlify, unhexlify
 
 from msgin5g import coap, gaps
-from msgin5g.errors import BadMessage, CallerError
+from msgin5g.codes import code_text
+from msgin5g.errors import CallerError
 from msgin5g.limits import MAX_TOPICS
 from msgin5g.observing import Observer
+from msgin5g.payload_errors import BadMessage
 from msgin5g.topics import (
     SUBSCRIBE,
     UNSUBSCRIBE,
@@ -144,8 +146,8 @@ class Topics:
         topic.asked = observe
         if self._kept.spend():
             self._core.save()
-        exchange = self._core.endpoint.request(
-            _PEER, coap.GET, "", payload, now, token=topic.token, options=options
+        exchange = self._core.endpoint.send_request(
+            _PEER, coap.GET, options, payload, now, token=topic.token
         )
         topic.exchange = exchange
         topic.token = exchange.token
@@ -157,7 +159,7 @@ class Topics:
         """Take the answer to a GET."""
         cause = self._cause(topic, message, now)
         info = {"topic": topic.name, "cause": cause}
-        self._core.note(coap.code_text(message.code), info)
+        self._core.note(code_text(message.code), info)
         if cause is None:
             topic.failures = 0
         elif cause in _FORGOTTEN:

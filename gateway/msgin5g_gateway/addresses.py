@@ -4,7 +4,7 @@ import ipaddress
 
 from msgin5g import checks
 from msgin5g import names as n
-from msgin5g.errors import BadMessage
+from msgin5g.payload_errors import BadMessage
 from msgin5g_gateway.effects import Shared
 from msgin5g_gateway.store import Device
 

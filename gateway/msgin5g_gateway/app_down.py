@@ -10,8 +10,8 @@ from typing import Any
 
 from msgin5g import app_client, coap
 from msgin5g import names as n
-from msgin5g.errors import BadMessage
 from msgin5g.message import Entry, Message, parse_message, segconfir, segrec
+from msgin5g.payload_errors import BadMessage
 from msgin5g_gateway.app_up import AppUplink, DeviceRelay
 from msgin5g_gateway.device_sets import DeviceSets, Whole
 from msgin5g_gateway.effects import Shared

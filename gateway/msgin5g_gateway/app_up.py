@@ -12,6 +12,7 @@ from typing import Any
 
 from msgin5g import app_client, coap, l3
 from msgin5g import names as n
+from msgin5g.codes import code_text
 from msgin5g.errors import CallerError
 from msgin5g.limits import MAX_MESSAGE_BYTES
 from msgin5g.message import Message, Segment, imdn, msg
@@ -236,7 +237,7 @@ class AppUplink:
             for asker in sending.askers:
                 asker.respond(True)
             return
-        text = bytes(payload[:80]).decode(errors="replace") or coap.code_text(code)
+        text = bytes(payload[:80]).decode(errors="replace") or code_text(code)
         if code in (coap.GATEWAY_TIMEOUT, coap.NOT_FOUND):
             cause = l3.CAUSE_CONNECTION_GONE
         else:

@@ -5,8 +5,9 @@ from typing import Any
 
 from msgin5g import coap, gaps
 from msgin5g import names as n
-from msgin5g.errors import BadMessage
+from msgin5g.codes import code_text
 from msgin5g.limits import MAX_BULK_ENTRIES
+from msgin5g.payload_errors import BadMessage
 from msgin5g.registration import Answer, Request, breg, bulk_dereg, interim, parse_answer
 from msgin5g_gateway.effects import Shared
 from msgin5g_gateway.refresh import Refreshes
@@ -357,4 +358,4 @@ class BulkHandler:
 
 def _error(code: int, payload: Any) -> str:
     text = bytes(payload[:80]).decode(errors="replace")
-    return f"{coap.code_text(code)} {text}".strip()
+    return f"{code_text(code)} {text}".strip()

@@ -10,10 +10,11 @@ from collections.abc import Iterator
 from typing import Any
 
 from msgin5g import coap, gaps
+from msgin5g.codes import code_text
 from msgin5g.configuration import bulk_request, parse_answer, request_options
 from msgin5g.configuration_requests import answer, interim
-from msgin5g.errors import BadMessage
 from msgin5g.limits import MAX_BULK_ENTRIES
+from msgin5g.payload_errors import BadMessage
 from msgin5g_gateway.effects import Shared
 from msgin5g_gateway.message_rows import CachedGet
 from msgin5g_gateway.own import OwnRegistration
@@ -141,7 +142,7 @@ class BulkGets:
     def answered(self, bulk: BulkGet, code: int, payload: bytes, now: int) -> None:
         """Split the server's answer into one response a UE (6.2.3.3.3)."""
         shared = self._shared
-        shared.log.message("rx", "MSGin5G-1", coap.code_text(code), ue=shared.gateway_id)
+        shared.log.message("rx", "MSGin5G-1", code_text(code), ue=shared.gateway_id)
         if bulk is not self._under_way:
             shared.counters["late_answers"] += 1
             return
@@ -150,14 +151,14 @@ class BulkGets:
         if code == coap.FORBIDDEN and not self._failures:
             # The server may not know any more from where the gateway speaks.
             self._own.renew(now)
-            self.failed(bulk, coap.code_text(code), now)
+            self.failed(bulk, code_text(code), now)
             return
         if code in _REFUSALS:
             refusal = code
         else:
             try:
                 if code != coap.CONTENT:
-                    raise BadMessage("", coap.code_text(code))
+                    raise BadMessage("", code_text(code))
                 found = _split(payload, bulk.ue_ids)
             except BadMessage as problem:
                 self.failed(bulk, str(problem), now)
@@ -250,7 +251,7 @@ class BulkGets:
         row.due_ms = now + KEPT_MS
         self._look_at = min(self._look_at, row.due_ms)
         self._shared.store.put(row)
-        self._shared.log.event("answered", ue=row.ue_id, what="GET", code=coap.code_text(code))
+        self._shared.log.event("answered", ue=row.ue_id, what="GET", code=code_text(code))
         self._tell(row, now)
 
     def _tell(self, row: CachedGet, now: int) -> None:

@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from msgin5g import coap, gaps
+from msgin5g.codes import code_text
 from msgin5g.configuration import UE_URI
 from msgin5g.configuration_requests import parse_message
-from msgin5g.errors import BadMessage
+from msgin5g.payload_errors import BadMessage
 from msgin5g_gateway.bulk_get import BulkGets
 from msgin5g_gateway.effects import Shared
 from msgin5g_gateway.own import OwnRegistration
@@ -119,7 +120,7 @@ class Configuring:
         if not self._close(get):
             shared.counters["late_answers"] += 1
             return
-        shared.log.message("rx", "MSGin5G-1", coap.code_text(code), ue=get.ue_id)
+        shared.log.message("rx", "MSGin5G-1", code_text(code), ue=get.ue_id)
         shared.server_answered(True)
         if code == coap.FORBIDDEN:
             # The server may not know any more from where the gateway speaks.

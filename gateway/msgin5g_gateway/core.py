@@ -8,8 +8,9 @@ from typing import Any
 
 from msgin5g import app_client, coap, gaps
 from msgin5g import names as n
-from msgin5g.errors import BadMessage, UnsupportedType
+from msgin5g.codes import code_text
 from msgin5g.jsontext import loads
+from msgin5g.payload_errors import BadMessage, UnsupportedType
 from msgin5g.registration import Request, dereg_answer, gwreg_answer, parse_request, reg_answer
 from msgin5g.topic_requests import parse_request as parse_topic
 from msgin5g_gateway.bulk import BulkHandler, BulkRequest
@@ -187,7 +188,7 @@ class GatewayCore:
         if isinstance(ref, PassedGet):
             self.configuring.answered(ref, code, payload, options, now)
             return
-        self._log.message("rx", "MSGin5G-1", coap.code_text(code), ue=ref.ue)
+        self._log.message("rx", "MSGin5G-1", code_text(code), ue=ref.ue)
         self.messaging.topics.answered(ref, code, payload, options, now)
 
     def receive_l3(self, frame: bytes, peer: str, now: int) -> None:
@@ -206,7 +207,7 @@ class GatewayCore:
     def north_answer(self, ref: Any, code: int, payload: bytes, now: int) -> None:
         """Take the server's answer to a "north" effect."""
         if ref is not None and not isinstance(ref, BulkGet):
-            self._log.message("rx", "MSGin5G-1", coap.code_text(code), **self._named(ref))
+            self._log.message("rx", "MSGin5G-1", code_text(code), **self._named(ref))
         if isinstance(ref, BulkRequest):
             self.bulk.answered(ref, code, payload, now)
         elif isinstance(ref, BulkGet):
@@ -237,7 +238,7 @@ class GatewayCore:
 
     def south_answer(self, ref: Any, code: int, now: int, payload: bytes = b"") -> None:
         """Take the answer of a UE or device to a "post" effect."""
-        text = coap.code_text(code)
+        text = code_text(code)
         if isinstance(ref, Pending):
             named = {"ue": ref.ue, "peer": ref.peer, "trace": ref.trace}
             self._log.message("rx", "MSGin5G-6", text, **named)

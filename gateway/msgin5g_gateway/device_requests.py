@@ -4,7 +4,7 @@ from typing import Any
 
 from msgin5g import app_client, l3
 from msgin5g import names as n
-from msgin5g.errors import BadMessage, UnsupportedType
+from msgin5g.payload_errors import BadMessage, UnsupportedType
 from msgin5g_gateway.askers import MESSAGE, REPORT, CoapAsker, L3Asker
 from msgin5g_gateway.devices import Devices
 from msgin5g_gateway.effects import Shared

@@ -9,9 +9,9 @@ from collections import OrderedDict
 from collections.abc import Iterator
 
 from msgin5g import names as n
-from msgin5g.errors import BadMessage
 from msgin5g.limits import MAX_MESSAGE_BYTES
 from msgin5g.message import Message, Segment, parse_message
+from msgin5g.payload_errors import BadMessage
 from msgin5g.segments import Assembler
 from msgin5g_gateway.effects import Shared
 from msgin5g_gateway.message_rows import Part

@@ -14,7 +14,8 @@ from typing import Any
 
 from msgin5g import coap, gaps, l3
 from msgin5g import names as n
-from msgin5g.errors import BadMessage
+from msgin5g.codes import code_text
+from msgin5g.payload_errors import BadMessage
 from msgin5g.registration import dereg, parse_answer, reg
 from msgin5g_gateway.askers import Asker
 from msgin5g_gateway.effects import Shared
@@ -347,7 +348,7 @@ class Devices:
 def _verdict(kind: str, code: int, payload: bytes) -> tuple[int | None, str | None]:
     """Return (cause, reason) for a device from the server's answer, (None, None) for a yes."""
     if code >= coap.BAD_REQUEST:
-        text = bytes(payload[:80]).decode(errors="replace") or coap.code_text(code)
+        text = bytes(payload[:80]).decode(errors="replace") or code_text(code)
         later = code >= coap.INTERNAL_ERROR
         return (l3.CAUSE_CONGESTION if later else l3.CAUSE_PROTOCOL_ERROR), text
     try:

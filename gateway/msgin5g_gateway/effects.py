@@ -4,8 +4,8 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
-from msgin5g import coap
-from msgin5g.errors import BadMessage
+from msgin5g.codes import code_text
+from msgin5g.payload_errors import BadMessage
 from msgin5g_gateway.store import Store
 from msgin5g_gateway.traffic import Traffic
 from msgin5g_host.config import Settings
@@ -65,7 +65,7 @@ class Shared:
     ) -> None:
         """Answer a CoAP request of a constrained UE (MSGin5G-6) or device (MSGin5G-5)."""
         self.out.append((ANSWER, incoming, code, payload))
-        self.log.message("tx", iface, coap.code_text(code), **fields)
+        self.log.message("tx", iface, code_text(code), **fields)
 
     def frame(self, peer: str, frame: bytes, what: str, **fields: Any) -> None:
         """Send an L3 message to a device (MSGin5G-5)."""
@@ -85,7 +85,7 @@ class Shared:
     def north_answer(self, incoming: Any, code: int, payload: bytes, **fields: Any) -> None:
         """Answer a request of the server (MSGin5G-1)."""
         self.out.append((NORTH_ANSWER, incoming, code, payload))
-        self.log.message("tx", "MSGin5G-1", coap.code_text(code), **fields)
+        self.log.message("tx", "MSGin5G-1", code_text(code), **fields)
 
     def post(
         self,
@@ -134,7 +134,7 @@ class Shared:
     ) -> None:
         """Answer a GET of a UE with these options, and Content-Format 50 if none is given."""
         self.out.append((OBSERVED, incoming, code, payload, options))
-        self.log.message("tx", "MSGin5G-6", coap.code_text(code), **fields)
+        self.log.message("tx", "MSGin5G-6", code_text(code), **fields)
 
     def notify(
         self,
@@ -165,7 +165,7 @@ class Shared:
         mid: the Message ID to use, None for a new one.
         """
         self.out.append((LATE, ref, peer, token, mid, code, payload))
-        self.log.message("tx", "MSGin5G-6", coap.code_text(code), ue=ue, peer=peer, mid=mid)
+        self.log.message("tx", "MSGin5G-6", code_text(code), ue=ue, peer=peer, mid=mid)
 
     def malformed(self, problem: BadMessage, data: bytes, peer: str) -> None:
         """Count and log what a UE or device has sent that makes no sense."""

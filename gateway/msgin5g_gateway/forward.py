@@ -5,7 +5,7 @@ from typing import Any
 
 from msgin5g import coap, gaps
 from msgin5g import names as n
-from msgin5g.errors import BadMessage
+from msgin5g.payload_errors import BadMessage
 from msgin5g.registration import parse_answer
 from msgin5g_gateway.bulk import BulkHandler
 from msgin5g_gateway.effects import Shared

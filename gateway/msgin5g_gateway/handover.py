@@ -10,7 +10,9 @@ from typing import Any
 
 from msgin5g import app_client, coap, l3
 from msgin5g import names as n
-from msgin5g.errors import BadMessage, CallerError
+from msgin5g.codes import code_text
+from msgin5g.errors import CallerError
+from msgin5g.payload_errors import BadMessage
 from msgin5g_gateway.downlink import TOO_LARGE
 from msgin5g_gateway.effects import Shared
 from msgin5g_gateway.store import Device
@@ -198,7 +200,7 @@ class Handovers:
         elif code >= coap.INTERNAL_ERROR:
             self._end(box, coap.UNAVAILABLE, bytes(payload), now)
         elif code >= coap.BAD_REQUEST:
-            text = bytes(payload) or coap.code_text(code).encode()
+            text = bytes(payload) or code_text(code).encode()
             self._end(box, coap.BAD_REQUEST, text, now)
         else:
             refusal = _refusal(payload)
@@ -312,7 +314,7 @@ class Handovers:
             self._delivered(box, handover.items.popleft())
             if handover.items:
                 return
-        self._shared.counters["handovers: " + coap.code_text(code)] += 1
+        self._shared.counters["handovers: " + code_text(code)] += 1
         self._shared.traffic.note(DOWN, DEVICE, DELIVERED if code == coap.CHANGED else FAILED)
         box.queue.popleft()
         del self._open[handover]

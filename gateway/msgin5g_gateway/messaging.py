@@ -8,8 +8,8 @@ from typing import Any
 
 from msgin5g import coap, gaps
 from msgin5g import names as n
-from msgin5g.errors import BadMessage, UnsupportedType
 from msgin5g.message import Message, imdn, parse_message
+from msgin5g.payload_errors import BadMessage, UnsupportedType
 from msgin5g_gateway.app_down import AppDownlink
 from msgin5g_gateway.app_up import AppUplink
 from msgin5g_gateway.devices import Devices

@@ -13,6 +13,7 @@ from typing import Protocol
 
 from msgin5g import coap
 from msgin5g import names as n
+from msgin5g.codes import code_text
 from msgin5g_gateway.effects import Shared
 from msgin5g_gateway.message_rows import Kept
 from msgin5g_gateway.own import OwnRegistration
@@ -251,7 +252,7 @@ class Outbox:
         self._shared.north(sent, *how, ue=row.ue, trace=row.message_id, detail="outbox")
 
     def _refuse(self, row: Kept, text: str, code: int, now: int) -> None:
-        cause = text or coap.code_text(code)
+        cause = text or code_text(code)
         self._shared.counters["outbox_refused"] += 1
         self._log_drop(row, f"the server refused it: {cause}")
         if row.kind != n.MSG or not row.report:

@@ -1,7 +1,7 @@
 """The gateway's own registration at the server (6.3.1.1): a client like any other."""
 
 from msgin5g import names as n
-from msgin5g.errors import BadMessage
+from msgin5g.payload_errors import BadMessage
 from msgin5g.registration import dereg, parse_answer, reg
 from msgin5g_gateway.effects import Shared
 from msgin5g_host.traces import of_token

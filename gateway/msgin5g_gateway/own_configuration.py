@@ -10,8 +10,9 @@ import random
 from pathlib import Path
 
 from msgin5g import cbor, coap
+from msgin5g.codes import code_text
 from msgin5g.configuration import Configuration, parse_answer, request_options
-from msgin5g.errors import BadMessage
+from msgin5g.payload_errors import BadMessage
 from msgin5g_gateway.config import check_server
 from msgin5g_gateway.effects import back_off_ms
 from msgin5g_gateway.north import North
@@ -152,7 +153,7 @@ class _Asking:
             reason = "" if outcome == TimeoutError.__name__ else f": {outcome}"
             raise NotTold(f"no answer{reason}", do, False)
         code, payload = outcome
-        self._log.message("rx", "MSGin5G-1", coap.code_text(code), ue_id=self._ue_id)
+        self._log.message("rx", "MSGin5G-1", code_text(code), ue_id=self._ue_id)
         if code == coap.CONTENT:
             return payload
         do = _NO_SERVER
@@ -160,7 +161,7 @@ class _Asking:
             do = f'add ue_id = "{self._ue_id}" to the account of this gateway at the server'
         elif code == coap.NOT_FOUND:
             do = f"set service_id as at the server, or {_NO_SERVER}"
-        text = f"{coap.code_text(code)} {_detail(payload)}".rstrip()
+        text = f"{code_text(code)} {_detail(payload)}".rstrip()
         raise NotTold(text, do, code < coap.INTERNAL_ERROR)
 
     def _kept(self) -> Configuration | None:

@@ -5,7 +5,7 @@ import re
 
 from msgin5g import coap, jsontext, l3
 from msgin5g import names as n
-from msgin5g.errors import BadMessage
+from msgin5g.payload_errors import BadMessage
 
 _BLANK = b"*"
 # Behind the Message Type, the Application ID and the length.

@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import Any, Protocol
 
 from msgin5g import l3
-from msgin5g.errors import BadMessage
+from msgin5g.payload_errors import BadMessage
 from msgin5g_host import pcapng
 from msgin5g_host.blanking import blanked
 from msgin5g_host.clock import Clock

@@ -3,9 +3,9 @@
 from typing import Any
 
 from msgin5g import names as n
-from msgin5g.errors import BadMessage
 from msgin5g.limits import MAX_MESSAGE_BYTES
 from msgin5g.message import parse_message
+from msgin5g.payload_errors import BadMessage
 from msgin5g_host.journal import printable
 
 

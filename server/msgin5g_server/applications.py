@@ -9,10 +9,10 @@ from typing import Any, Protocol
 
 from msgin5g import coap, gaps
 from msgin5g import names as n
-from msgin5g.errors import BadMessage
 from msgin5g.limits import MAX_MESSAGE_BYTES
 from msgin5g.message import Message
 from msgin5g.moments import format_date_time, parse_date_time
+from msgin5g.payload_errors import BadMessage
 from msgin5g_server.courier import Courier
 from msgin5g_server.message_store import Body, MessageStore
 from msgin5g_server.packing import Packer

@@ -4,8 +4,8 @@ import re
 from typing import Any
 
 from msgin5g import names as n
-from msgin5g.errors import BadMessage
 from msgin5g.moments import parse_date_time
+from msgin5g.payload_errors import BadMessage
 
 _DURATION = re.compile(
     r"P(?:(\d+)W)?(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+(?:\.\d+)?)S)?)?\Z"

@@ -12,7 +12,8 @@ from typing import Any
 
 from msgin5g import coap, gaps, jsontext
 from msgin5g import names as n
-from msgin5g.errors import BadMessage, UnsupportedType
+from msgin5g.codes import code_text
+from msgin5g.payload_errors import BadMessage, UnsupportedType
 from msgin5g.registration import (
     Request,
     breg_answer,
@@ -291,5 +292,5 @@ class ServerCore:
         fields = {"peer": source, "ue": request.ue_service_id, "trace": of_token(token)}
         self._log.message("rx", "MSGin5G-1", request.msg_type, detail=detail, **fields)
         self._log.message(
-            "tx", "MSGin5G-1", coap.code_text(code), detail=answer.decode()[:200], **fields
+            "tx", "MSGin5G-1", code_text(code), detail=answer.decode()[:200], **fields
         )

@@ -12,6 +12,7 @@ from itertools import islice
 from typing import Protocol
 
 from msgin5g import coap, gaps
+from msgin5g.codes import code_text
 from msgin5g_host.fill import Fill
 from msgin5g_server.message_store import Delivery, MessageStore
 
@@ -232,7 +233,7 @@ class Courier:
         elif not is_current:
             return
         elif code == coap.NOT_FOUND or code >= coap.INTERNAL_ERROR:
-            self._unavailable(attempt, text or coap.code_text(code), now)
+            self._unavailable(attempt, text or code_text(code), now)
         else:
             for delivery in attempt.batch:
                 self._discard(delivery, f"{gaps.CAUSE_RECIPIENT_REFUSED}: {text}".rstrip(": "))

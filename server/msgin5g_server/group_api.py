@@ -11,9 +11,9 @@ from typing import Any
 
 from msgin5g import checks, coap, gaps
 from msgin5g import names as n
-from msgin5g.errors import BadMessage
 from msgin5g.limits import MAX_URI_BYTES
 from msgin5g.message import Message
+from msgin5g.payload_errors import BadMessage
 from msgin5g_host.config import Settings
 from msgin5g_host.fill import Fill
 from msgin5g_host.log import EventLog

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from msgin5g import checks
-from msgin5g.errors import BadMessage
+from msgin5g.payload_errors import BadMessage
 from msgin5g_host.config import Settings
 from msgin5g_host.fill import Fill
 from msgin5g_server.message_store import MessageStore

@@ -11,7 +11,7 @@ from typing import Any
 from aiohttp import web
 
 from msgin5g import names as n
-from msgin5g.errors import BadMessage
+from msgin5g.payload_errors import BadMessage
 from msgin5g_host.clock import iso
 from msgin5g_host.folder import StoreError
 from msgin5g_server.core import ServerCore

@@ -8,9 +8,9 @@ from collections import Counter
 
 from msgin5g import coap, gaps
 from msgin5g import names as n
-from msgin5g.errors import BadMessage
 from msgin5g.limits import MAX_MESSAGE_BYTES
 from msgin5g.message import Message, parse_message, segconfir, segrec
+from msgin5g.payload_errors import BadMessage
 from msgin5g_host.config import Settings
 from msgin5g_host.log import EventLog
 from msgin5g_server import availability

@@ -13,8 +13,9 @@ from aiohttp import web
 
 from msgin5g import gaps
 from msgin5g import names as n
-from msgin5g.errors import BadMessage, CallerError
+from msgin5g.errors import CallerError
 from msgin5g.message import Message
+from msgin5g.payload_errors import BadMessage
 from msgin5g_host.folder import StoreError
 from msgin5g_server import northbound_types as t
 from msgin5g_server import translate

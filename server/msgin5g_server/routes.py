@@ -4,8 +4,8 @@ from typing import Any
 
 from msgin5g import gaps, jsontext
 from msgin5g import names as n
-from msgin5g.errors import BadMessage
 from msgin5g.limits import MAX_MESSAGE_BYTES, MAX_PAYLOAD_BYTES
+from msgin5g.payload_errors import BadMessage
 from msgin5g_host.config import Settings
 from msgin5g_server.groups import Groups
 from msgin5g_server.outside import BMG, Link, Outside

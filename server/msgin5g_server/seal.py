@@ -10,9 +10,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from msgin5g import cbor, coap
-from msgin5g.errors import BadMessage
+from msgin5g.codes import code_text
 from msgin5g.jsontext import loads
 from msgin5g.limits import MAX_BULK_JSON_DEPTH
+from msgin5g.payload_errors import BadMessage
 from msgin5g_host.log import EventLog
 
 CBOR_FORMAT = 60
@@ -74,9 +75,9 @@ class Desk:
             code, detail = problem.code, str(problem)
         except BadMessage as problem:
             code, detail = coap.BAD_REQUEST, str(problem)
-        self._counters[f"{self._what} requests refused: {coap.code_text(code)}"] += 1
+        self._counters[f"{self._what} requests refused: {code_text(code)}"] += 1
         self._log.event("refused", what=self._root, peer=request.source, cause=detail)
-        payload = cbor.dumps({_TITLE: coap.code_text(code), _DETAIL: detail})
+        payload = cbor.dumps({_TITLE: code_text(code), _DETAIL: detail})
         return SealAnswer(code, payload, PROBLEM_FORMAT)
 
 

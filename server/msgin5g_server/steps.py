@@ -9,6 +9,7 @@ from typing import Any
 
 from msgin5g import coap
 from msgin5g import names as n
+from msgin5g.codes import code_text
 from msgin5g.message import Message
 from msgin5g_host.log import EventLog
 from msgin5g_host.traces import named_of, of_message
@@ -55,7 +56,7 @@ class Steps:
         self.took(message, code)
         if self._log.traces:
             fields = {"peer": source, **_named(message)}
-            what = coap.code_text(code)
+            what = code_text(code)
             self._stage("message", direction="tx", iface=_UE, what=what, **fields)
 
     def took(self, message: Message, code: int) -> None:
@@ -110,7 +111,7 @@ class Steps:
         iface = self._iface(attempt.recipient)
         for delivery in attempt.batch:
             detail = {"peer": attempt.peer, "detail": text or None}
-            what = coap.code_text(code)
+            what = code_text(code)
             self._log.message("rx", iface, what, **detail, **_fields(delivery))
             if code < coap.BAD_REQUEST:
                 took_ms = now - delivery.since_ms if delivery.since_ms else None

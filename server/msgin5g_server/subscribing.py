@@ -6,11 +6,11 @@ from typing import Any
 
 from msgin5g import coap, gaps
 from msgin5g import names as n
-from msgin5g.errors import BadMessage
 from msgin5g.exchange import Endpoint
 from msgin5g.limits import MAX_SECONDS
 from msgin5g.message import Message
 from msgin5g.notifying import notify
+from msgin5g.payload_errors import BadMessage
 from msgin5g.topic_requests import (
     TopicRequest,
     answer,

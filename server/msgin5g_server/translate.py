@@ -7,9 +7,9 @@ import msgspec
 from msgspec import UNSET, Struct
 
 from msgin5g import names as n
-from msgin5g.errors import BadMessage
 from msgin5g.limits import MAX_MESSAGE_BYTES, MAX_TEXT_BYTES
 from msgin5g.message import Message, Segment
+from msgin5g.payload_errors import BadMessage
 from msgin5g_server import northbound_types as t
 from msgin5g_server.outside import BMG, SERVER, Link
 

@@ -8,7 +8,7 @@ import msgspec
 from aiohttp import web
 
 from msgin5g import names as n
-from msgin5g.errors import BadMessage
+from msgin5g.payload_errors import BadMessage
 from msgin5g_host.clock import Clock, iso
 from msgin5g_host.folder import StoreError
 from msgin5g_host.http_access import failure

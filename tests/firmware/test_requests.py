@@ -25,8 +25,9 @@ def test_reg_and_dereg_name_the_server_and_gwreg_does_not(what):
         (coap.URI_PATH, b"b"),
         (coap.CONTENT_FORMAT, b"\x32"),
     ]
-    assert build(n.GWREG, **settings)[1] is None
-    assert build(what)[1] is None
+    path = [(coap.URI_PATH, b"a"), (coap.URI_PATH, b"b"), (coap.CONTENT_FORMAT, b"\x32")]
+    assert build(n.GWREG, **settings)[1] == path
+    assert build(what, path="a/b")[1] == path
 
 
 def test_an_empty_path_has_no_segment():

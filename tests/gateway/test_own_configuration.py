@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from msgin5g import cbor, coap
+from msgin5g.codes import code_text
 from msgin5g_gateway import own_configuration
 from msgin5g_gateway.config import KEYS, TABLES, leave_to_server
 from msgin5g_gateway.own_configuration import FILE, configure
@@ -135,7 +136,7 @@ def test_a_gateway_with_a_name_asks_nobody(tmp_path, ue_id):
 
 
 def refusal(code, detail):
-    return code, cbor.dumps({-1: coap.code_text(code), -2: detail})
+    return code, cbor.dumps({-1: code_text(code), -2: detail})
 
 
 def told(**changes):

@@ -12,7 +12,7 @@ except ImportError:
     from tests.mpy import check_l3
 
 from msgin5g import app_client
-from msgin5g.errors import BadMessage
+from msgin5g.payload_errors import BadMessage
 
 ATTRIBUTES = ("msg_type", "service_id") + check_l3.ATTRIBUTES[1:]
 

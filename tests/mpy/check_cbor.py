@@ -7,7 +7,7 @@ import sys
 from binascii import hexlify, unhexlify
 
 from msgin5g import cbor
-from msgin5g.errors import BadMessage
+from msgin5g.payload_errors import BadMessage
 
 EXAMPLES = (
     ("00", 0),

@@ -12,12 +12,15 @@ import sys
 from binascii import unhexlify
 
 from msgin5g import coap
-from msgin5g.exchange import FAILED, REQUEST, RESPONSE, Endpoint, Params, post
+from msgin5g.codes import code_text
+from msgin5g.exchange import FAILED, REQUEST, RESPONSE, Endpoint, Params
+from msgin5g.paths import json_options
 from msgin5g.receiving import Receiver
 
 HEAP_BUDGET_BYTES = 400
 ROUNDS = 50
 PEER = "peer"
+OPTIONS = coap.encode_options(json_options("msgin5g"))
 
 results = [0, 0]
 
@@ -93,7 +96,7 @@ def react(vector, data, reuse):
         good = (
             event is None
             and len(out) == 1
-            and coap.code_text(answer.code) == reaction
+            and code_text(answer.code) == reaction
             and answer.type == coap.ACK
             and answer.mid == data[2] << 8 | data[3]
             and answer.token == data[4 : 4 + (data[0] & 15)]
@@ -109,7 +112,7 @@ def exchange():
     """A request is repeated, answered late, and its duplicate gets the same bytes again."""
     board = Receiver(lambda n: 0, Params(max_datagram_bytes=512), first_mid=1, reuse=True)
     gateway = Endpoint(lambda n: 0, first_mid=900)
-    sign_up = post(board, "gateway", "msgin5g", b"{}", 0)
+    sign_up = board.send_request("gateway", coap.POST, OPTIONS, b"{}", 0)
     (first,) = sent(board, 0)
     check(board.next_deadline() == 2000, "exchange", "deadline")
     check(sent(board, 2000) == [first], "exchange", "retransmission")
@@ -129,7 +132,7 @@ def exchange():
     check(bytes(event[2].payload) == b'{"x":1}', "exchange", "payload")
     check(board.next_deadline() is None, "exchange", "rest")
 
-    lost = post(board, "gateway", "msgin5g", b"{}", 3000)
+    lost = board.send_request("gateway", coap.POST, OPTIONS, b"{}", 3000)
     count = 0
     while board.next_deadline() is not None:
         count += len(sent(board, board.next_deadline()))
@@ -164,7 +167,7 @@ def heap():
         if number == 5:
             used = gc.mem_alloc()
         now += 100
-        post(endpoint, PEER, "msgin5g", payload, now)
+        endpoint.send_request(PEER, coap.POST, OPTIONS, payload, now)
         datagram, _ = endpoint.poll(now)[0]
         answer[2:8] = datagram[2:8]
         endpoint.receive(view, PEER, now)

@@ -12,7 +12,7 @@ except ImportError:  # not run as a script
 
 from msgin5g import cbor, coap, configuration, configuration_document
 from msgin5g import configuration_requests as serving
-from msgin5g.errors import BadMessage
+from msgin5g.payload_errors import BadMessage
 
 REQUEST = ("service_id", "document_id", "ue_id", "vendor", "type", "serial", "infos", "ue_ids")
 CONFIGURATION = ("ue_service_id", "server", "segment_bytes", "ue_id")

@@ -9,7 +9,7 @@ import sys
 from binascii import hexlify, unhexlify
 
 from msgin5g import l3
-from msgin5g.errors import BadMessage
+from msgin5g.payload_errors import BadMessage
 
 ATTRIBUTES = (
     "type",

@@ -8,8 +8,8 @@ import os
 import sys
 
 from msgin5g import message as module
-from msgin5g.errors import BadMessage
 from msgin5g.message import Entry, Message, Segment
+from msgin5g.payload_errors import BadMessage
 
 ATTRIBUTES = (
     "msg_type",

@@ -8,7 +8,7 @@ import sys
 from check_configuration import parse as parse_configuration
 from check_registration import load, parse, payload_of
 
-from msgin5g.errors import BadMessage
+from msgin5g.payload_errors import BadMessage
 
 ROUNDS = 25
 INSERTS = (b'"', b"\\", b"{", b"[", b"]", b"}", b",", b":", b"\x00", b"\xff", b"1e9", b"-", b"\\u")

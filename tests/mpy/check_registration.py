@@ -8,7 +8,7 @@ import os
 import sys
 
 from msgin5g import registration
-from msgin5g.errors import BadMessage
+from msgin5g.payload_errors import BadMessage
 
 ATTRIBUTES = (
     "msg_type",

@@ -6,9 +6,10 @@ Plain MicroPython that CPython runs as well; prints a line per failure and a las
 import sys
 
 from msgin5g.assembling import Assembler
-from msgin5g.errors import BadMessage, CallerError
+from msgin5g.errors import CallerError
 from msgin5g.message import Message, Segment, msg, parse_message, parse_ranges, segrec
 from msgin5g.moments import format_date_time, parse_date_time
+from msgin5g.payload_errors import BadMessage
 from msgin5g.segments import Outbox
 from msgin5g.splitting import split, to_ranges
 

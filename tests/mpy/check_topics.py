@@ -12,7 +12,7 @@ except ImportError:  # not run as a script
 
 from msgin5g import coap, topic_requests
 from msgin5g import topics as module
-from msgin5g.errors import BadMessage
+from msgin5g.payload_errors import BadMessage
 
 REQUEST = ("observe", "topic", "ue_service_id", "expires_ms")
 ANSWER = ("status", "expires_ms", "cause")

@@ -8,8 +8,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from msgin5g import app_client, l3, registration
-from msgin5g.errors import BadMessage, CallerError
+from msgin5g.errors import CallerError
 from msgin5g.limits import MAX_JSON_DEPTH
+from msgin5g.payload_errors import BadMessage
 from tests.conformance.plugin import load_catalogue
 from tests.mpy import check_app_client as vectors
 from tests.mpy import check_l3

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from msgin5g import cbor
-from msgin5g.errors import BadMessage, CallerError
+from msgin5g.errors import CallerError
+from msgin5g.payload_errors import BadMessage
 from tests.mpy import check_cbor
 
 VALUES = st.recursive(

@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from msgin5g import checks
-from msgin5g.errors import BadMessage
 from msgin5g.limits import MAX_CAUSE_BYTES, MAX_SECONDS, MAX_URI_BYTES
+from msgin5g.payload_errors import BadMessage
 
 
 @pytest.mark.parametrize("value", ["urn:a:b", "a:b", "sip:ü@x", "A+1.-:x", "x:" + "y" * 253])

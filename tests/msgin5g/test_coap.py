@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from msgin5g import coap
 from msgin5g.coap import FormatError, decode, encode, encode_options
+from msgin5g.codes import code_text
 from msgin5g.errors import CallerError
 from msgin5g.exchange import REQUEST, Endpoint
 
@@ -104,7 +105,7 @@ def test_rfc7252_4_2_reaction(vector) -> None:
         assert answer == b"\x70\x00" + data[2:4]
         return
     message = decode(answer)
-    assert coap.code_text(message.code) == reaction
+    assert code_text(message.code) == reaction
     assert (message.type, message.mid) == (coap.ACK, data[2] << 8 | data[3])
     assert message.token == data[4 : 4 + (data[0] & 15)]
     if reaction == "4.13":
@@ -212,7 +213,7 @@ def test_rfc7252_3_2_uint_without_leading_zeros(value, wanted) -> None:
 
 
 def test_code_text() -> None:
-    assert [coap.code_text(code) for code in (0, 1, 0x44, 0x5F, 0x8D, 0xA5)] == [
+    assert [code_text(code) for code in (0, 1, 0x44, 0x5F, 0x8D, 0xA5)] == [
         "0.00",
         "0.01",
         "2.04",

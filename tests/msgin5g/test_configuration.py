@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from msgin5g import cbor, coap, configuration, configuration_document, configuration_requests
 from msgin5g.configuration import Configuration
-from msgin5g.errors import BadMessage, CallerError
+from msgin5g.errors import CallerError
+from msgin5g.payload_errors import BadMessage
 from tests.mpy import check_configuration as vectors
 from tests.mpy.check_message import load
 

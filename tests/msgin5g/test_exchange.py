@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from msgin5g import coap, options
 from msgin5g.coap import ACK, CHANGED, CON, CONTENT, GET, NON, POST, RST, decode, encode
 from msgin5g.errors import CallerError
-from msgin5g.exchange import FAILED, REQUEST, RESPONSE, Endpoint, Params, post
+from msgin5g.exchange import FAILED, REQUEST, RESPONSE, Endpoint, Params
 
 PEER = ("192.0.2.1", 5683)
 OTHER = ("192.0.2.2", 5683)
@@ -68,7 +68,7 @@ def follow(endpoint, until):
 @pytest.mark.clause("6.1-coap", "S0-6.1-a")
 def test_rfc7252_5_1_request_on_the_wire_td_coap_core_04() -> None:
     endpoint = make()
-    exchange = post(endpoint, PEER, "a/b", b'{"k":1}', 0)
+    exchange = endpoint.request(PEER, POST, "a/b", b'{"k":1}', 0)
     ((data, peer),) = endpoint.poll(0)
     assert peer == PEER
     assert data == bytes.fromhex("44020064 00000001 b161 0162 1132 ff") + b'{"k":1}'
@@ -932,9 +932,9 @@ def test_reuse_a_steady_exchange_uses_one_buffer() -> None:
     plain = Endpoint(lambda n: 0, Params(max_datagram_bytes=256), first_mid=1, first_token=0)
     buffers = set()
     for now in range(20):
-        exchange = post(endpoint, PEER, "a", b"%d" % now, now)
+        exchange = endpoint.request(PEER, POST, "a", b"%d" % now, now)
         (data,) = sent(endpoint, now)
-        other = post(plain, PEER, "a", b"%d" % now, now)
+        other = plain.request(PEER, POST, "a", b"%d" % now, now)
         assert [data] == sent(plain, now)
         buffers.add(id(exchange.buffer))
         answer = memoryview(encode(ACK, CHANGED, exchange.mid, exchange.token, JSON, b"{}"))
@@ -948,7 +948,7 @@ def test_reuse_a_steady_exchange_uses_one_buffer() -> None:
 
 def test_reuse_waiting_requests_have_buffers_of_their_own() -> None:
     endpoint = Endpoint(lambda n: 0, Params(max_datagram_bytes=256), first_mid=1, reuse=True)
-    exchanges = [post(endpoint, PEER, "a", b"%d" % n, 0) for n in range(3)]
+    exchanges = [endpoint.request(PEER, POST, "a", b"%d" % n, 0) for n in range(3)]
     for number, exchange in enumerate(exchanges):
         (data,) = sent(endpoint, number)
         assert decode(data).payload == b"%d" % number
@@ -973,3 +973,27 @@ def test_counters_tell_what_happened() -> None:
         "resets_sent": 2,
         "unmatched": 1,
     }
+
+
+@pytest.mark.parametrize(
+    ("path", "options"),
+    [
+        ("msgin5g", [(11, b"msgin5g"), (12, b"\x32")]),
+        ("a/b", [(11, b"a"), (11, b"b"), (12, b"\x32")]),
+        ("", [(12, b"\x32")]),
+    ],
+)
+def test_a_request_with_a_payload_says_that_it_is_json(path, options) -> None:
+    endpoint = make()
+    for _ in range(2):
+        endpoint.request(PEER, POST, path, b"{}", 0)
+        assert decode(bytes(endpoint.poll(0)[0][0])).options == options
+        endpoint = make()
+
+
+def test_encoded_paths_are_kept_up_to_a_limit() -> None:
+    endpoint = make(nstart=1000)
+    for number in range(1000):
+        endpoint.request(PEER, POST, f"p{number}", b"{}", 0)
+        assert decode(bytes(endpoint.poll(0)[0][0])).options[0] == (11, b"p%d" % number)
+    assert len(endpoint._encoded) <= 8

@@ -5,7 +5,7 @@ from collections import Counter
 
 import pytest
 
-from msgin5g.coap import ACK, CHANGED, CON, POST, decode
+from msgin5g.coap import ACK, CHANGED, CON, POST, URI_PATH, decode
 from msgin5g.exchange import FAILED, REQUEST, RESPONSE, Endpoint, Params
 from msgin5g.receiving import Receiver
 from tests.wire import Wire
@@ -24,8 +24,14 @@ class Client:
         self.outcomes = []
         self.confirmable = confirmable
         for payload in payloads:
-            self.endpoint.request(
-                "server", POST, "a", payload, 0, confirmable=confirmable, context=payload
+            self.endpoint.send_request(
+                "server",
+                POST,
+                [(URI_PATH, b"a")],
+                payload,
+                0,
+                confirmable=confirmable,
+                context=payload,
             )
 
     def receive(self, data, peer, now):

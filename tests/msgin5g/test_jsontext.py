@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from msgin5g import jsontext
-from msgin5g.errors import BadMessage, CallerError
+from msgin5g.errors import CallerError
 from msgin5g.limits import MAX_JSON_DEPTH
+from msgin5g.payload_errors import BadMessage
 
 
 @pytest.mark.parametrize(

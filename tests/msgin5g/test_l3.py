@@ -8,7 +8,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from msgin5g import l3
-from msgin5g.errors import BadMessage, CallerError
+from msgin5g.errors import CallerError
+from msgin5g.payload_errors import BadMessage
 from tests.conformance.plugin import load_catalogue
 from tests.mpy import check_l3 as vectors
 

@@ -9,9 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from msgin5g import gaps, message, names
-from msgin5g.errors import BadMessage, CallerError, UnsupportedType
+from msgin5g.errors import CallerError
 from msgin5g.limits import MAX_APPLICATIONS, MAX_RANGES, MAX_SEGMENTS, MAX_URI_BYTES
 from msgin5g.message import Entry, Message, Segment, parse_message
+from msgin5g.payload_errors import BadMessage, UnsupportedType
 from tests.mpy import check_message as vectors
 
 FOLDER = Path(__file__).parents[1] / "vectors" / "message"

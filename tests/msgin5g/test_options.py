@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from msgin5g import coap, options
+from msgin5g import coap
 from msgin5g.coap import Message, decode, encode
-from msgin5g.options import PLAIN, format_only, json_to, path_only, review, rule
+from msgin5g.options import PLAIN, format_only, review, rule
 
 
 def reviewed(listed, known=None):
@@ -98,19 +98,6 @@ def test_what_passes_the_review_passes_again_unchanged(listed) -> None:
 
 def read(encoded):
     return decode(encode(coap.CON, coap.POST, 1, b"", encoded)).options
-
-
-def test_json_to() -> None:
-    assert read(json_to("msgin5g")) == [(11, b"msgin5g"), (12, b"\x32")]
-    assert read(json_to("a/b")) == [(11, b"a"), (11, b"b"), (12, b"\x32")]
-    assert read(json_to("")) == [(12, b"\x32")]
-    assert path_only("") == []
-
-
-def test_the_cache_of_paths_is_bounded() -> None:
-    for number in range(1000):
-        assert read(json_to(f"p{number}"))[0] == (11, b"p%d" % number)
-    assert len(options._cache) <= 8
 
 
 def test_format_only() -> None:

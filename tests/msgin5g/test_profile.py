@@ -2,8 +2,9 @@
 
 import pytest
 
-from msgin5g.errors import BadMessage, CallerError
+from msgin5g.errors import CallerError
 from msgin5g.limits import MAX_CLIENT_PORTS
+from msgin5g.payload_errors import BadMessage
 from msgin5g.profile import build_profile, check_profile
 
 START = "2026-03-01T08:00:00Z"

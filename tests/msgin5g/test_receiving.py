@@ -9,6 +9,7 @@ from msgin5g.exchange import Endpoint
 from msgin5g.receiving import Params, Receiver
 from msgin5g.sending import FAILED, REQUEST, RESPONSE
 
+OPTIONS = [(coap.URI_PATH, b"a")]
 PEER = 0
 both = pytest.mark.parametrize("kind", [Receiver, Endpoint])
 
@@ -38,13 +39,13 @@ def asked(endpoint, mid=7, kind=CON, now=0):
 def test_rfc7252_4_4_message_ids_follow_each_other_from_the_first() -> None:
     endpoint = make(nstart=9)
     endpoint.first_mid = 65535
-    mids = [endpoint.request(PEER, POST, "a", b"{}", 0).mid for _ in range(2)]
+    mids = [endpoint.send_request(PEER, POST, OPTIONS, b"{}", 0).mid for _ in range(2)]
     incoming = asked(endpoint, kind=NON)
     endpoint.respond(incoming, CHANGED, b"", 0)
     answer = decode(sent(endpoint, 0)[-1])
     assert [*mids, answer.mid] == [65535, 0, 1]
     assert (answer.type, answer.code, answer.token) == (NON, CHANGED, b"tk")
-    assert endpoint.request(PEER, POST, "a", b"{}", 0, mid=9).mid == 9
+    assert endpoint.send_request(PEER, POST, OPTIONS, b"{}", 0, mid=9).mid == 9
 
 
 @both
@@ -63,7 +64,9 @@ def test_rfc7252_4_5_a_duplicate_gets_the_same_bytes_again(kind) -> None:
 @both
 def test_rfc7252_4_2_requests_are_repeated_and_the_next_ones_wait(kind) -> None:
     endpoint = make(kind, max_waiting=1)
-    first, second, third = (endpoint.request(PEER, POST, "a", b"%d" % n, 0) for n in range(3))
+    first, second, third = (
+        endpoint.send_request(PEER, POST, OPTIONS, b"%d" % n, 0) for n in range(3)
+    )
     assert events(endpoint) == [(FAILED, third, "no room")]
     at = []
     while (then := endpoint.next_deadline()) is not None and then < 62_000:
@@ -81,7 +84,7 @@ def test_rfc7252_4_2_requests_are_repeated_and_the_next_ones_wait(kind) -> None:
 @both
 def test_a_cancelled_request_lets_the_next_one_go(kind) -> None:
     endpoint = make(kind)
-    first, second = (endpoint.request(PEER, POST, "a", b"{}", 0) for _ in range(2))
+    first, second = (endpoint.send_request(PEER, POST, OPTIONS, b"{}", 0) for _ in range(2))
     sent(endpoint, 0)
     endpoint.cancel(first)
     assert [decode(data).mid for data in sent(endpoint, 1)] == [second.mid]
@@ -94,7 +97,7 @@ def test_a_peers_message_ids_are_bounded(kind) -> None:
     endpoint = make(kind, remembered_ids=3)
     for mid in range(100):
         assert asked(endpoint, mid=mid) is not None
-        assert len(endpoint._peers.state_of(PEER).seen) <= 3
+        assert len(endpoint.state_of(PEER).seen) <= 3
 
 
 def test_rfc7252_5_9_2_9_what_is_too_long_is_told_how_long_it_may_be() -> None:

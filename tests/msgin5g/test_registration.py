@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from msgin5g import gaps, names, registration
-from msgin5g.errors import BadMessage, CallerError, UnsupportedType
+from msgin5g.errors import CallerError
 from msgin5g.limits import (
     MAX_BULK_ENTRIES,
     MAX_CAUSE_BYTES,
@@ -16,6 +16,7 @@ from msgin5g.limits import (
     MAX_SECONDS,
     MAX_URI_BYTES,
 )
+from msgin5g.payload_errors import BadMessage, UnsupportedType
 from tests.mpy import check_registration as vectors
 
 FOLDER = Path(__file__).parents[1] / "vectors" / "registration"

@@ -8,9 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from msgin5g import gaps
-from msgin5g.errors import BadMessage, CallerError
+from msgin5g.errors import CallerError
 from msgin5g.limits import MAX_DATAGRAM_BYTES, MAX_RANGES, MAX_SEGMENTS
 from msgin5g.message import Message, Segment, msg, parse_message, segrec
+from msgin5g.payload_errors import BadMessage
 from msgin5g.segments import Assembler, Outbox, split, to_ranges
 
 SERVICE, SET = gaps.SERVICE_ID, "3d1f6a52-0c5e-4b7a-9f5e-1a2b3c4d5e6f"

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from msgin5g import coap, gaps, topic_requests, topics
-from msgin5g.errors import BadMessage, CallerError
+from msgin5g.errors import CallerError
+from msgin5g.payload_errors import BadMessage
 from tests.mpy import check_topics as vectors
 from tests.mpy.check_message import load
 

@@ -7,6 +7,7 @@ import pytest
 
 from msgin5g import cbor, coap, configuration, gaps, registration
 from msgin5g import configuration_document as documents
+from msgin5g.codes import code_text
 from msgin5g_host.config import ConfigError, load
 from msgin5g_host.folder import StoreError
 from msgin5g_server import config, ue_ids
@@ -72,7 +73,7 @@ class Office(PostOffice):
         """Returns the cause of an error, which has problem details (RFC 9290)."""
         found, problem = self.ask_for(*query, **more)
         assert found == code and self.answer.content_format == PROBLEM_FORMAT, problem
-        assert set(problem) == {-1, -2} and problem[-1] == coap.code_text(code)
+        assert set(problem) == {-1, -2} and problem[-1] == code_text(code)
         return problem[-2]
 
     def register_gateway(self):
@@ -186,7 +187,7 @@ def test_another_service_or_resource_is_not_found(office, path):
 )
 def test_bad_requests_get_the_error_that_fits_and_what_is_wrong(office, code, cause, query, more):
     assert cause in office.refused(code, *query, **more)
-    assert office.core.counters[f"configuration requests refused: {coap.code_text(code)}"] == 1
+    assert office.core.counters[f"configuration requests refused: {code_text(code)}"] == 1
 
 
 @pytest.mark.clause("7.3.2.1")

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from msgin5g import cbor, coap, gaps
+from msgin5g.codes import code_text
 from msgin5g.limits import MAX_BULK_JSON_DEPTH
 from msgin5g_server import group_api, groups
 from msgin5g_server.seal import CBOR_FORMAT, PROBLEM_FORMAT, SealRequest
@@ -52,7 +53,7 @@ class Office(PostOffice):
         """Returns (code, cause) of an error, which has problem details (RFC 9290)."""
         found, problem = self.request(code, path, value, **more)
         assert self.answer.content_format == PROBLEM_FORMAT
-        assert set(problem) == {-1, -2} and problem[-1] == coap.code_text(found)
+        assert set(problem) == {-1, -2} and problem[-1] == code_text(found)
         return found, problem[-2]
 
     def members(self, path):

@@ -18,7 +18,7 @@ from msgin5g import (
     topic_requests,
     topics,
 )
-from msgin5g.errors import BadMessage
+from msgin5g.payload_errors import BadMessage
 from msgin5g_tools.reference.gaps import choices
 from msgin5g_tools.reference.l3_octets import LAYOUTS, cut
 from msgin5g_tools.reference.messages import FAMILIES, VECTORS, vector

@@ -312,3 +312,127 @@ def test_a_class_that_is_more_than_that_stays(more):
 )
 def test_a_class_whose_parts_another_replaces_or_asks_for_stays(changed):
     assert classes(packed(CHAIN.replace(*changed))) == 2
+
+
+RECORDS = """
+class Point:
+    def __init__(self, x, y=2):
+        self.x = x
+        self.y = y
+class Event:
+    pass
+class Notice:
+    \'\'\'Nothing more.\'\'\'
+def made(config, key):
+    point = Point(config[key])
+    return point.x + point.y
+def told(text):
+    one, other = Event(), Notice()
+    one.text = text
+    other.of = one
+    return other.of.text
+print(made({"a": 1}, "a"), made({"b": 5}, "b"), told("x"))
+"""
+
+
+def test_classes_that_hold_attributes_only_are_one():
+    made = packed(RECORDS)
+    assert classes(made) == 1 and "__init__" not in made
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        "print(isinstance(Event(), Event), isinstance(Event(), Notice), Event is Notice)",
+        "print(Point(4).y, [type(one).__name__ == 'Event' for one in (Event(),)])",
+        "Event.text = 'for all'\nprint(Event().text)",
+        "class Late(Event):\n    pass\nprint(isinstance(Late(), Event))",
+        "class Later(Point):\n    pass\nprint(Later(4).x)",
+    ],
+)
+def test_classes_that_somebody_tells_apart_stay(more):
+    packed(f"{RECORDS}\n{more}\n")
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        "Point(said(1), said(2))",
+        "Point(y=said(1), x=said(2))",
+        "Point(1, [point])",
+        "Point(point)",
+    ],
+)
+def test_an_object_that_is_made_of_more_than_what_is_read_is_made_by_its_class(made):
+    source = (
+        "class Point:\n    def __init__(self, x, y=2):\n        self.b = y\n        self.a = x\n"
+        "def said(x):\n    print(x)\n    return x\n"
+        f"def main(point):\n    point = {made}\n    print(point.a, point.b)\nmain(7)\n"
+    )
+    packed(source)
+
+
+ALONE = """
+class Peer:
+    def __init__(self):
+        self.waiting = []
+    def state_(self, peer):
+        return self
+    def start_(self, item, state):
+        if state is not None:
+            state.waiting.append(item)
+        return len(state.waiting)
+    def ask_(self, item):
+        state = self.state_(1)
+        if state is None:
+            return "nobody"
+        return self.start_(item, state), self.start_(item, state)
+one = Peer()
+print(one.ask_(5), one.ask_(6))
+"""
+
+
+def test_a_state_that_is_the_objects_own_is_no_variable_and_not_passed_on():
+    made = packed(ALONE)
+    assert "nobody" not in made and "None" not in made
+    nodes = ast.walk(ast.parse(made))
+    assert max(len(one.args.args) for one in nodes if isinstance(one, ast.FunctionDef)) == 2
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        (
+            "state = self.state_(1)",
+            "state = self.state_(1)\n        state = Peer() if item == 6 else state",
+        ),
+        ("self.start_(item, state), self", "self.start_(item, Peer()), self"),
+        ("print(one", "print(Peer().start_(3, one), one"),
+        ("        return len", "        state = Peer()\n        return len"),
+        ("return self.start_(item, state), ", "return [one.waiting for one in [state]], "),
+    ],
+)
+def test_a_state_that_may_be_anothers_stays(changed):
+    assert changed[0] in ALONE
+    packed(ALONE.replace(*changed))
+
+
+def test_constants_that_are_compared_decide():
+    source = (
+        "def f(kind, x):\n    if kind == 50:\n        return x + 1\n    return 'never'\n"
+        "def g(kind, x):\n    return 'other' if kind != 3 else x * 2\n"
+        "print(f(50, 1), f(50, 2), g(3, 1), g(3, 2))\n"
+    )
+    made = packed(source)
+    assert "never" not in made and "other" not in made
+
+
+def test_texts_of_functions_that_nobody_reads_go():
+    source = (
+        "def f(x):\n    if x:\n        raise ValueError('a long text')\n"
+        "def g(x):\n    if x:\n        raise ValueError('one to read')\n"
+        "for one in (f, g):\n    try:\n        one(1)\n    except ValueError:\n"
+        "        print('bad')\n    one(0)\n"
+    )
+    made = packed(source, quiet=["f"])
+    assert "a long text" not in made and "one to read" in made

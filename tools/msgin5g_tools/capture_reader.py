@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from msgin5g import coap, jsontext
-from msgin5g.errors import BadMessage
+from msgin5g.codes import code_text
+from msgin5g.payload_errors import BadMessage
 from msgin5g_host.clock import iso
 
 MAX_BLOCK_BYTES = 1 << 20
@@ -170,7 +171,7 @@ def _coap(data: bytes) -> dict[str, Any]:
     return {
         "what": "CoAP",
         "type": _TYPES[message.type],
-        "code": coap.code_text(message.code),
+        "code": code_text(message.code),
         "mid": message.mid,
         "token": bytes(message.token).hex(),
         "path": "/" + path if (path := message.uri_path()) else None,

@@ -8,8 +8,9 @@ from typing import Any
 
 from aiocoap import Code, Context, Message, error
 
-from msgin5g import cbor, coap
-from msgin5g.errors import BadMessage
+from msgin5g import cbor
+from msgin5g.codes import code_text
+from msgin5g.payload_errors import BadMessage
 from msgin5g_host.config import check_uri
 from msgin5g_tools.send import server_address
 
@@ -137,7 +138,7 @@ class _Server:
             value = answer.payload.decode(errors="replace")
         if not answer.code.is_successful():
             detail = value.get(_DETAIL) if isinstance(value, dict) else value
-            raise GroupError(f"{coap.code_text(int(answer.code))} {detail or ''}".rstrip())
+            raise GroupError(f"{code_text(int(answer.code))} {detail or ''}".rstrip())
         return value
 
 

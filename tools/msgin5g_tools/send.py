@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from msgin5g import gaps
-from msgin5g.errors import BadMessage, CallerError
+from msgin5g.errors import CallerError
 from msgin5g.moments import format_date_time, parse_date_time
+from msgin5g.payload_errors import BadMessage
 from msgin5g_host.config import check_uri, parse_address
 from msgin5g_tools.client import Client, ClientError, Event
 from msgin5g_tools.http_client import HttpError, add_http_arguments, connect

@@ -57,7 +57,8 @@ def pack(
 
     sources, keep, prune: as for `shrink`; public: what applications use beyond `keep`: modules,
     which can be imported and have their public names, and "module.Class", whose attributes and
-    methods have theirs; quiet: exceptions whose texts nobody reads.
+    methods have theirs; quiet: exceptions, and functions with
+    exceptions, whose texts nobody reads.
     """
     trees = _shrunk(sources, keep, prune)
     modules = examine(trees)

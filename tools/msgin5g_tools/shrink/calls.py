@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from msgin5g_tools.shrink.facts import Facts
 from msgin5g_tools.shrink.link import Linked
+from msgin5g_tools.shrink.scopes import walk
 
 Definition = ast.FunctionDef | ast.AsyncFunctionDef
 
@@ -142,7 +143,7 @@ class _Calls(ast.NodeVisitor):
 
     def _function(self, node: Definition) -> None:
         aliases: dict[str, str] = {}
-        for one in ast.walk(node):
+        for one in walk(node):
             if isinstance(one, ast.ImportFrom):
                 for alias in one.names:
                     local = alias.asname or alias.name

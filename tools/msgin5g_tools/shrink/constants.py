@@ -5,6 +5,8 @@ import operator
 from collections.abc import Callable, Collection, Mapping
 from typing import TypeGuard
 
+from msgin5g_tools.shrink.scopes import walk
+
 Value = int | str | bytes | None
 
 _OPERATORS: dict[type[ast.operator], Callable[[int, int], int]] = {
@@ -38,7 +40,7 @@ class Scope:
         self.module = module
         self.names: dict[str, tuple[str, str]] = {}
         self.modules: dict[str, str] = {}
-        for node in ast.walk(tree):
+        for node in walk(tree):
             if isinstance(node, ast.ImportFrom) and node.module and not node.level:
                 for alias in node.names:
                     local = alias.asname or alias.name
@@ -65,7 +67,7 @@ class Constants:
         written = {
             (scope.modules[node.value.id], node.attr)
             for name, scope in self._scopes.items()
-            for node in ast.walk(trees[name])
+            for node in walk(trees[name])
             if isinstance(node, ast.Attribute)
             and not isinstance(node.ctx, ast.Load)
             and isinstance(node.value, ast.Name)
@@ -162,7 +164,7 @@ def _bound(tree: ast.Module) -> dict[str, int]:
         if name:
             out[name] = out.get(name, 0) + times
 
-    for node in ast.walk(tree):
+    for node in walk(tree):
         if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load):
             note(node.id)
         elif isinstance(node, ast.arg):

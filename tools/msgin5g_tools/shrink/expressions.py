@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from msgin5g_tools.shrink.calls import Function, argument, functions
 from msgin5g_tools.shrink.facts import Facts
 from msgin5g_tools.shrink.link import Linked
+from msgin5g_tools.shrink.scopes import walk
 
 # Expressions of at most so many parts are no longer than a call.
 _SMALL = 2
@@ -40,7 +41,7 @@ def put_expressions(linked: Linked, facts: Facts) -> bool:
         if value is None or not function.calls or function.node.name in spread:
             continue
         putter = _Putter(function, value)
-        if all(map(putter.can, function.calls)) and _is_near(function, linked):
+        if all(map(putter.can, function.calls)) and _may_leave(function, value, linked):
             putter.calls = set(map(id, function.calls))
             for tree in linked.trees.values():
                 putter.visit(tree)
@@ -66,7 +67,7 @@ def drop_idle_calls(linked: Linked, facts: Facts) -> bool:
 
 def is_simple(node: ast.expr) -> bool:
     """Tell whether an expression reads names and attributes only."""
-    return all(isinstance(one, (*_PURE, ast.expr_context)) for one in ast.walk(node))
+    return all(isinstance(one, (*_PURE, ast.expr_context)) for one in walk(node))
 
 
 def _value(function: Function) -> ast.expr | None:
@@ -76,7 +77,7 @@ def _value(function: Function) -> ast.expr | None:
         return None
     (one,) = node.body
     value = one.value if isinstance(one, ast.Return) else None
-    if value is None or len(function.calls) > 1 and len(_parts(value)) > _SMALL:
+    if value is None or len(function.calls) > 1 and not _is_short(value, node):
         return None
     if not all(isinstance(part, _PARTS) for part in _parts(value)):
         return None
@@ -84,6 +85,14 @@ def _value(function: Function) -> ast.expr | None:
         return None
     is_own = any(part is call for part in _parts(value) for call in function.calls)
     return None if is_own else value
+
+
+def _is_short(value: ast.expr, node: ast.FunctionDef) -> bool:
+    """Tell whether an expression takes no more room than a call of the function."""
+    size = len(_parts(value))
+    # A call that passes one more constant at most costs less than the function.
+    called = 2 + len(node.args.args)
+    return size <= _SMALL or isinstance(value, ast.Call) and size <= called + 1
 
 
 def _called(value: ast.expr) -> Iterator[str]:
@@ -96,12 +105,18 @@ def _called(value: ast.expr) -> Iterator[str]:
 
 
 def _parts(value: ast.expr) -> list[ast.expr]:
-    return [one for one in ast.walk(value) if isinstance(one, ast.expr)]
+    return [one for one in walk(value) if isinstance(one, ast.expr)]
 
 
-def _is_near(function: Function, linked: Linked) -> bool:
-    """Tell whether all calls are in the function's unit: others import it, which may do more."""
-    here = set(map(id, ast.walk(linked.trees[function.unit])))
+def _may_leave(function: Function, value: ast.expr, linked: Linked) -> bool:
+    """Tell whether the expression does the same where it is called: in its own unit, or anywhere
+    if it reads nothing of the unit."""
+    given = {one.arg for one in function.node.args.args}
+    if function.is_method and all(
+        one.id in given for one in _parts(value) if isinstance(one, ast.Name)
+    ):
+        return True
+    here = set(map(id, walk(linked.trees[function.unit])))
     return all(id(call) in here for call in function.calls)
 
 
@@ -112,7 +127,8 @@ class _Putter(ast.NodeTransformer):
         self._value = value
         parts = _parts(value)
         self._uses = Counter(one.id for one in parts if isinstance(one, ast.Name))
-        self._is_calm = not any(isinstance(one, ast.Call) for one in parts)
+        # What is worked out after a call may be another then.
+        self._is_calm = not any(isinstance(one, ast.Call) for one in parts if one is not value)
 
     def can(self, call: ast.Call) -> bool:
         """Tell whether the expression does the same there."""

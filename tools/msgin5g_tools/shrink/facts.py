@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from msgin5g_tools.shrink.foreign import FOREIGN, MODULES
 from msgin5g_tools.shrink.link import Linked
-from msgin5g_tools.shrink.scopes import Scoped, arguments, bound
+from msgin5g_tools.shrink.scopes import Scoped, arguments, bound, walk
 
 ANY = "any class"
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
@@ -48,7 +48,7 @@ def _keep_class(node: ast.ClassDef, kept: Kept) -> None:
             kept.functions.add(id(one))
     kept.attributes |= {
         part.attr
-        for part in ast.walk(node)
+        for part in walk(node)
         if isinstance(part, ast.Attribute)
         and isinstance(part.ctx, ast.Store)
         and isinstance(part.value, ast.Name)
@@ -106,6 +106,10 @@ class Facts(Scoped):
             if new <= self._exceptions:
                 break
             self._exceptions |= new
+
+    def is_kept(self, name: str) -> bool:
+        """Tell whether applications use that name of a module."""
+        return name in self._kept.names
 
     def may_rename_attribute(self, name: str) -> bool:
         """Tell whether only our modules know it."""
@@ -249,7 +253,7 @@ class Facts(Scoped):
         if package in MODULES or package in ours:
             return
         tree = self.linked.trees[self._unit]
-        for node in ast.walk(tree):
+        for node in walk(tree):
             if isinstance(node, ast.Attribute):
                 self._unknown.add(node.attr)
             elif isinstance(node, ast.ClassDef):
@@ -273,7 +277,7 @@ class Facts(Scoped):
                     if not is_ours:
                         self._kept_keywords.add(keyword.arg)
         for tree in self.linked.trees.values():
-            for node in ast.walk(tree):
+            for node in walk(tree):
                 if isinstance(node, _FUNCTIONS) and id(node) in self.kept_functions:
                     self._kept_keywords |= {arg.arg for arg in arguments(node)}
 

@@ -3,9 +3,11 @@
 import ast
 from typing import Any
 
+from msgin5g_tools.shrink.scopes import walk
+
 
 class Folder(ast.NodeTransformer):
-    """Work out what constants decide: comparisons with None, `and`, `or`, `not`, `if`."""
+    """Work out what constants decide: comparisons, `and`, `or`, `not`, `if`."""
 
     def __init__(self) -> None:
         self.changed = False
@@ -19,13 +21,21 @@ class Folder(ast.NodeTransformer):
     def visit_Compare(self, node: ast.Compare) -> ast.AST:
         self.generic_visit(node)
         left, right = node.left, node.comparators[0]
-        if len(node.ops) > 1 or not isinstance(left, ast.Constant):
+        if len(node.ops) > 1:
+            return node
+        is_identity = isinstance(node.ops[0], ast.Is | ast.IsNot)
+        if is_identity and isinstance(left, ast.Name) and left.id == "self" and _is_none(right):
+            return self._constant(node, isinstance(node.ops[0], ast.IsNot))
+        if not isinstance(left, ast.Constant):
             return node
         if not isinstance(right, ast.Constant):
             return node
         if isinstance(node.ops[0], ast.Is | ast.IsNot) and None in (left.value, right.value):
             is_same = left.value is right.value
             return self._constant(node, is_same == isinstance(node.ops[0], ast.Is))
+        if isinstance(node.ops[0], ast.Eq | ast.NotEq):
+            is_equal = left.value == right.value
+            return self._constant(node, is_equal == isinstance(node.ops[0], ast.Eq))
         return node
 
     def visit_BoolOp(self, node: ast.BoolOp) -> ast.AST:
@@ -71,7 +81,7 @@ class Folder(ast.NodeTransformer):
 
     def _function(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> ast.AST:
         self.generic_visit(node)
-        for part in ast.walk(node):
+        for part in walk(node):
             for name in ("body", "orelse", "finalbody"):
                 body = getattr(part, name, None)
                 if isinstance(body, list) and body:
@@ -81,6 +91,10 @@ class Folder(ast.NodeTransformer):
     def _constant(self, node: ast.expr, value: Any) -> ast.expr:
         self.changed = True
         return ast.copy_location(ast.Constant(value), node)
+
+
+def _is_none(node: ast.expr) -> bool:
+    return isinstance(node, ast.Constant) and node.value is None
 
 
 def _reached(body: list[ast.stmt]) -> list[ast.stmt]:

@@ -2,6 +2,8 @@
 
 import ast
 
+from msgin5g_tools.shrink.scopes import walk
+
 
 def plain(tree: ast.Module) -> str:
     """Return the source text of a tree."""
@@ -33,4 +35,4 @@ def render(tree: ast.Module) -> str:
 
 
 def _statements(tree: ast.AST) -> list[ast.stmt]:
-    return [node for node in ast.walk(tree) if isinstance(node, ast.stmt)]
+    return [node for node in walk(tree) if isinstance(node, ast.stmt)]

@@ -4,7 +4,7 @@ import ast
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
-from msgin5g_tools.shrink.scopes import Scoped, own
+from msgin5g_tools.shrink.scopes import Scoped, own, walk
 from msgin5g_tools.shrink.units import Key, Module, units
 
 
@@ -199,7 +199,7 @@ def _is_docstring(node: ast.stmt) -> bool:
 def _bound_inside(tree: ast.Module) -> Iterator[str]:
     """Yield the names that functions, classes and comprehensions bind for themselves."""
     at_top = set(map(id, own(tree.body)))
-    for node in ast.walk(tree):
+    for node in walk(tree):
         if isinstance(node, ast.arg):
             yield node.arg
         elif isinstance(node, ast.Name) and id(node) not in at_top:

@@ -6,6 +6,7 @@ from collections import Counter
 from msgin5g_tools.shrink.calls import Definition
 from msgin5g_tools.shrink.facts import Facts
 from msgin5g_tools.shrink.link import Linked
+from msgin5g_tools.shrink.scopes import walk
 
 # What the __init__ of such a class is called in the other; it is put into that one's later.
 _FIRST = "_first_"
@@ -15,7 +16,7 @@ def merge_classes(linked: Linked, facts: Facts) -> bool:
     """Do it once for each class where that changes nothing; tells whether there was one."""
     named: Counter[str] = Counter()
     for tree in linked.trees.values():
-        for node in ast.walk(tree):
+        for node in walk(tree):
             if isinstance(node, ast.Name):
                 named[node.id] += 1
             elif isinstance(node, ast.alias):
@@ -76,6 +77,6 @@ def _set(node: ast.ClassDef) -> list[str]:
 def _supers(node: ast.ClassDef) -> list[ast.Call]:
     return [
         one
-        for one in ast.walk(node)
+        for one in walk(node)
         if isinstance(one, ast.Call) and isinstance(one.func, ast.Name) and one.func.id == "super"
     ]

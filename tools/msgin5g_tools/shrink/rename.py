@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from msgin5g_tools.shrink.facts import ANY, Facts
 from msgin5g_tools.shrink.pool import short_names
-from msgin5g_tools.shrink.scopes import Scoped, arguments
+from msgin5g_tools.shrink.scopes import Scoped, arguments, walk
 
 # Of an exception these mean something.
 _OF_EXCEPTIONS = frozenset((*dir(OSError), "value"))
@@ -186,13 +186,13 @@ class _Renamer(Scoped):
                 new[arg.arg] = next(free)
             arg.arg = new.get(arg.arg, arg.arg)
         for statement in node.body:
-            for one in ast.walk(statement):
+            for one in walk(statement):
                 if isinstance(one, ast.Name):
                     one.id = new.get(one.id, one.id)
 
 
 def _names(tree: ast.AST) -> Iterator[str]:
-    for node in ast.walk(tree):
+    for node in walk(tree):
         if isinstance(node, ast.Name):
             yield node.id
         elif isinstance(node, ast.arg):
@@ -205,10 +205,10 @@ def _names(tree: ast.AST) -> Iterator[str]:
 
 def _inner(node: ast.FunctionDef | ast.AsyncFunctionDef) -> Iterator[Iterable[str]]:
     """Yield the names that scopes within a function bind."""
-    for one in ast.walk(node):
+    for one in walk(node):
         if one is not node and isinstance(
             one, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
         ):
             yield [arg.arg for arg in arguments(one)]
         elif isinstance(one, ast.comprehension):
-            yield [name.id for name in ast.walk(one.target) if isinstance(name, ast.Name)]
+            yield [name.id for name in walk(one.target) if isinstance(name, ast.Name)]

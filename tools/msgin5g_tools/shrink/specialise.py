@@ -15,13 +15,25 @@ from msgin5g_tools.shrink.facts import Facts, Kept
 from msgin5g_tools.shrink.fold import Folder
 from msgin5g_tools.shrink.link import Linked
 from msgin5g_tools.shrink.merge import merge_classes
+from msgin5g_tools.shrink.records import expand_records, merge_records
+from msgin5g_tools.shrink.scopes import walk
+from msgin5g_tools.shrink.selves import take_selves
 from msgin5g_tools.shrink.unfold import unfold
 
 _ROUNDS = 200
+_STEPS = (
+    take_selves,
+    merge_classes,
+    expand_records,
+    merge_records,
+    put_expressions,
+    unfold,
+)
 
 
 def specialise(linked: Linked, kept: Kept, quiet: Collection[str] = ()) -> None:
-    """Do it in the trees of the units. quiet: exceptions whose texts nobody ever sees."""
+    """Do it in the trees of the units. quiet: exceptions, and functions with exceptions, whose
+    texts nobody ever sees."""
     for tree in linked.trees.values():
         _Silencer(quiet).visit(tree)
     for _ in range(_ROUNDS):
@@ -33,10 +45,9 @@ def specialise(linked: Linked, kept: Kept, quiet: Collection[str] = ()) -> None:
             folder.visit(tree)
             changed |= folder.changed
         changed |= drop_idle_calls(linked, facts)
-        changed |= _unused(linked, kept)
-        if not changed and not any(
-            step(linked, Facts(linked, kept)) for step in (merge_classes, put_expressions, unfold)
-        ):
+        changed |= _unused(linked, Facts(linked, kept) if changed else facts)
+        # As long as nothing has changed, the facts hold.
+        if not changed and not any(step(linked, facts) for step in _STEPS):
             return
 
 
@@ -57,7 +68,7 @@ def _parameter(function: Function, position: int) -> bool:
     default_at = position - len(args.args) + len(args.defaults)
     default = args.defaults[default_at] if default_at >= 0 else None
     given = [argument(call, at, name) or default for call in function.calls]
-    inside = [node for one in function.node.body for node in ast.walk(one)]
+    inside = [node for one in function.node.body for node in walk(one)]
     uses = [node for node in inside if isinstance(node, ast.Name) and node.id == name]
     if any(isinstance(node, ast.arg) and node.arg == name for node in inside):
         return False
@@ -90,7 +101,7 @@ def _attributes(linked: Linked, facts: Facts) -> bool:
     stores: Counter[str] = Counter()
     values: dict[str, list[ast.expr]] = {}
     for tree in linked.trees.values():
-        for node in ast.walk(tree):
+        for node in walk(tree):
             if isinstance(node, ast.Attribute):
                 if isinstance(node.ctx, ast.Load):
                     read.add(node.attr)
@@ -144,11 +155,11 @@ class _Putter(ast.NodeTransformer):
         return self.generic_visit(node)
 
 
-def _unused(linked: Linked, kept: Kept) -> bool:
+def _unused(linked: Linked, facts: Facts) -> bool:
     """Drop functions, methods, classes and imports that nobody names."""
     named: set[str] = set()
     for tree in linked.trees.values():
-        for node in ast.walk(tree):
+        for node in walk(tree):
             if isinstance(node, ast.Name):
                 named.add(node.id)
             elif isinstance(node, ast.Attribute):
@@ -158,40 +169,40 @@ def _unused(linked: Linked, kept: Kept) -> bool:
             elif isinstance(node, ast.ImportFrom):
                 # Those at the top of a unit are there for what is in it.
                 named |= {alias.name for alias in node.names if alias.asname}
-    facts = Facts(linked, kept)
     changed = False
     for unit, tree in linked.trees.items():
-        before = ast.dump(tree)
         body: list[ast.stmt] = []
         for one in tree.body:
             if isinstance(one, ast.ImportFrom) and one.module in linked.trees:
                 # Its own mention here is one.
                 read = facts.globals[unit]
-                one.names = [
+                names = [
                     alias
                     for alias in one.names
                     if read[alias.name] > 1
-                    or alias.name in kept.names
+                    or facts.is_kept(alias.name)
                     or alias.name not in facts.defined
                 ]
-                if not one.names:
+                changed |= len(names) < len(one.names)
+                one.names = names
+                if not names:
                     continue
             elif _is_unnamed(one, named) and facts.may_rename_global(getattr(one, "name", "")):
+                changed = True
                 continue
             if isinstance(one, ast.ClassDef):
-                one.body = [
-                    part
-                    for part in one.body
-                    if not isinstance(part, Definition)
-                    or part.name in named
-                    or part.decorator_list
-                    or not facts.may_rename_attribute(part.name)
-                ] or [ast.Pass()]
+                parts = [part for part in one.body if not _is_idle_method(part, named, facts)]
+                changed |= len(parts) < len(one.body)
+                one.body = parts or [ast.copy_location(ast.Pass(), one)]
             body.append(one)
         tree.body = body
-        ast.fix_missing_locations(tree)
-        changed |= ast.dump(tree) != before
     return changed
+
+
+def _is_idle_method(node: ast.stmt, named: set[str], facts: Facts) -> bool:
+    if not isinstance(node, Definition) or node.decorator_list or node.name in named:
+        return False
+    return facts.may_rename_attribute(node.name)
 
 
 def _is_unnamed(node: ast.stmt, named: set[str]) -> bool:
@@ -201,14 +212,21 @@ def _is_unnamed(node: ast.stmt, named: set[str]) -> bool:
 
 
 class _Silencer(ast.NodeTransformer):
-    """Raise some exceptions without a text."""
+    """Raise some exceptions without a text, and all that some functions raise."""
 
     def __init__(self, quiet: Collection[str]) -> None:
         self._quiet = quiet
+        self._is_quiet = False
+
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
+        self._is_quiet = node.name in self._quiet
+        self.generic_visit(node)
+        self._is_quiet = False
+        return node
 
     def visit_Raise(self, node: ast.Raise) -> ast.AST:
         made = node.exc.func if isinstance(node.exc, ast.Call) else None
-        if isinstance(made, ast.Name) and made.id in self._quiet:
+        if isinstance(made, ast.Name) and (self._is_quiet or made.id in self._quiet):
             node.exc = made
         return node
 

@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterator
 
 from msgin5g_tools.shrink.constants import is_const
 from msgin5g_tools.shrink.prune import Pruner
+from msgin5g_tools.shrink.scopes import walk
 
 Trees = dict[str, ast.Module]
 
@@ -32,7 +33,7 @@ def _prune_once(trees: Trees, keep: Collection[str], prune: Collection[str]) -> 
 
 def _names(tree: ast.Module) -> Iterator[str]:
     """Yield every name by which something may be found: read, imported, or a text."""
-    for node in ast.walk(tree):
+    for node in walk(tree):
         if isinstance(node, ast.Name):
             yield node.id
         elif isinstance(node, ast.Attribute):
@@ -64,12 +65,12 @@ def _wanted(trees: Trees) -> dict[str, set[str]]:
     out: dict[str, set[str]] = {}
     for tree in trees.values():
         modules = {}
-        for node in ast.walk(tree):
+        for node in walk(tree):
             if isinstance(node, ast.ImportFrom) and node.module:
                 for alias in node.names:
                     out.setdefault(node.module, set()).add(alias.name)
                     modules[alias.asname or alias.name] = f"{node.module}.{alias.name}"
-        for node in ast.walk(tree):
+        for node in walk(tree):
             if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
                 module = modules.get(node.value.id)
                 if module in trees:
@@ -81,9 +82,9 @@ def _read(tree: ast.Module) -> set[str]:
     """Return the names that a module reads itself."""
     return {
         node.id
-        for node in ast.walk(tree)
+        for node in walk(tree)
         if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)
-    } | {name for node in ast.walk(tree) if isinstance(node, ast.Global) for name in node.names}
+    } | {name for node in walk(tree) if isinstance(node, ast.Global) for name in node.names}
 
 
 def _bound(tree: ast.Module) -> set[str]:

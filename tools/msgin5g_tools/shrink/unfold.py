@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from msgin5g_tools.shrink.calls import Definition, Function, argument, functions
 from msgin5g_tools.shrink.facts import Facts
 from msgin5g_tools.shrink.link import Linked
-from msgin5g_tools.shrink.scopes import bound
+from msgin5g_tools.shrink.scopes import bound, walk
 
 _RESULT = "result"
 _SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)
@@ -31,7 +31,7 @@ def unfold(linked: Linked, facts: Facts) -> bool:
 
 
 def _can_move(node: Definition) -> bool:
-    inside = [one for statement in node.body for one in ast.walk(statement)]
+    inside = [one for statement in node.body for one in walk(statement)]
     if any(isinstance(one, (*_SCOPES, ast.Global, ast.Nonlocal, ast.Yield)) for one in inside):
         return False
     if any(isinstance(one, ast.Name) and one.id == "super" for one in inside):
@@ -134,7 +134,7 @@ class _Place:
         return given
 
     def _tries(self) -> bool:
-        return any(isinstance(one, ast.Try) for one in ast.walk(self._caller))
+        return any(isinstance(one, ast.Try) for one in walk(self._caller))
 
     def _bind(self, given: dict[str, ast.expr], is_end: bool) -> list[ast.stmt]:
         """Make the function's parameters and variables the caller's; returns the statements that
@@ -176,7 +176,7 @@ def _straight(
             return [*out, *give(one.value)]
         if isinstance(one, ast.Raise):
             return [*out, one]
-        if not any(isinstance(part, ast.Return) for part in ast.walk(one)):
+        if not any(isinstance(part, ast.Return) for part in walk(one)):
             out.append(one)
             continue
         if not isinstance(one, ast.If):
@@ -264,7 +264,7 @@ class _Renamer(ast.NodeTransformer):
 
 
 def _names(tree: ast.AST) -> Iterator[str]:
-    for node in ast.walk(tree):
+    for node in walk(tree):
         if isinstance(node, ast.Name):
             yield node.id
         elif isinstance(node, ast.arg):

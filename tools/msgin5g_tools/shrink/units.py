@@ -4,7 +4,7 @@ import ast
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from msgin5g_tools.shrink.scopes import bound, own
+from msgin5g_tools.shrink.scopes import bound, own, walk
 
 Key = tuple[str, str]
 
@@ -43,7 +43,7 @@ def examine(trees: Mapping[str, ast.Module]) -> dict[str, Module]:
         }
         known = set(map(id, at_top))
         module.opaque = set(_opaque(tree, module))
-        for node in ast.walk(tree):
+        for node in walk(tree):
             if id(node) not in known and isinstance(node, ast.ImportFrom):
                 for alias in node.names:
                     if f"{node.module}.{alias.name}" in trees:
@@ -117,9 +117,9 @@ def _opaque(tree: ast.Module, module: Module) -> Iterator[str]:
     """Yield the modules of ours that are read as a whole."""
     read = {
         id(node.value)
-        for node in ast.walk(tree)
+        for node in walk(tree)
         if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Load)
     }
-    for node in ast.walk(tree):
+    for node in walk(tree):
         if isinstance(node, ast.Name) and node.id in module.modules and id(node) not in read:
             yield module.modules[node.id]
