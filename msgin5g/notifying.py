@@ -18,6 +18,6 @@ def notify(endpoint, peer, token, payload, options, now, context, code=CONTENT, 
     exchange.token = token
     exchange.code = code
     exchange.mid = endpoint._own_mid(state, mid, now)
-    endpoint._encode_request(exchange, CON, options, payload)
+    endpoint._encode_exchange(exchange, CON, options, payload)
     exchange.is_confirmable = True
     return endpoint._submit(exchange, state, now)

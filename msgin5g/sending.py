@@ -124,7 +124,7 @@ class Sender(PeerState):
         exchange.code = code
         state = self.state_of(peer)
         exchange.mid = self._own_mid(state, mid, now)
-        self._encode_request(exchange, CON if confirmable else NON, options, payload)
+        self._encode_exchange(exchange, CON if confirmable else NON, options, payload)
         exchange.is_confirmable = confirmable
         return self._submit(exchange, state, now)
 
@@ -196,7 +196,7 @@ class Sender(PeerState):
         exchange.sent = 0
         return exchange
 
-    def _encode_request(self, exchange, kind, options, payload):
+    def _encode_exchange(self, exchange, kind, options, payload):
         code, mid, token = exchange.code, exchange.mid, exchange.token
         if not self._reuse:
             exchange.datagram = encode(kind, code, mid, token, options, payload)
