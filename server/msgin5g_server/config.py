@@ -6,8 +6,12 @@ from urllib.parse import urlsplit
 
 from msgin5g import gaps
 from msgin5g.limits import MAX_SECONDS
+from msgin5g.payload_errors import BadMessage
+from msgin5g.topics import check_topic
 from msgin5g_host.config import (
+    ConfigError,
     Key,
+    Settings,
     Table,
     check_segment_bytes,
     check_ue_id,
@@ -67,6 +71,13 @@ def _path_segment(value: str) -> None:
 def _seconds(value: int) -> None:
     if not 0 <= value <= MAX_SECONDS:
         raise ValueError(f"a number from 0 to {MAX_SECONDS} is wanted, not {value!r}")
+
+
+def _topic(value: str) -> None:
+    try:
+        check_topic(value)
+    except BadMessage as problem:
+        raise ValueError(f"no UE could name it in a path, not {value!r}: {problem}") from None
 
 
 def _gateway_kind(value: str) -> None:
@@ -221,7 +232,7 @@ TABLES = (
     Table(
         "topic",
         (
-            Key("topic.topic", str, "", "the Messaging Topic", required=True),
+            Key("topic.topic", str, "", "the Messaging Topic", _topic, required=True),
             Key("topic.subscribers", list, [], "UEs and applications that get it", check_uri),
         ),
         "topic",
@@ -269,3 +280,30 @@ TABLES = (
         "another MSGin5G Server (MSGin5G-8)",
     ),
 )
+
+
+def check_roles(settings: Settings) -> None:
+    """Refuse a Service ID that stands for two, and a peer whose Service IDs nobody can tell.
+
+    Raises ConfigError.
+    """
+    rows = settings.rows
+    gateways = rows["message_gateway"]
+    named = [("[[ue]]", row["ue_service_id"]) for row in rows["ue"]]
+    named += [("[[application]]", row["as_service_id"]) for row in rows["application"]]
+    named += [("[[message_gateway]]", row["mgw_service_id"]) for row in gateways]
+    named += [(f"ues of {row['mgw_service_id']}", ue) for row in gateways for ue in row["ues"]]
+    named += [("[[peer]]", row["server_id"]) for row in rows["peer"]]
+    found: dict[str, str] = {}
+    for where, name in named:
+        if found.setdefault(name, where) != where:
+            raise ConfigError(
+                f"{name!r} is in {found[name]} and in {where}: a Service ID has one owner; remove "
+                "one of the two"
+            )
+    for row in rows["peer"]:
+        if not row["prefixes"]:
+            raise ConfigError(
+                f"[[peer]] {row['server_id']} has no prefixes: nothing would go there or be taken "
+                'from it; give how its Service IDs begin, such as prefixes = ["urn:org:b:"]'
+            )

@@ -189,6 +189,7 @@ class ServerCore:
     ) -> tuple[int, bytes]:
         ue = request.ue_service_id
         cause = self.accounts.refuse(ue, source, claimed, bulk)
+        cause = cause or self.messages.routes.refuse_ue(ue)
         if not cause:
             trigger = (request.profile or {}).get(n.TRI_INFO) or {}
             cause = self.accounts.refuse_ue_id(ue, trigger.get(n.UE_ID))

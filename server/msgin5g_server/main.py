@@ -26,7 +26,7 @@ from msgin5g_host.log import EventLog
 from msgin5g_host.supervised import supervised
 from msgin5g_server.calls import Calls
 from msgin5g_server.coap import CoapServer
-from msgin5g_server.config import KEYS, TABLES
+from msgin5g_server.config import KEYS, TABLES, check_roles
 from msgin5g_server.core import ServerCore
 from msgin5g_server.http import HttpServer
 from msgin5g_server.http_access import check_access
@@ -58,6 +58,7 @@ def run(args: argparse.Namespace) -> int:
         settings = load(KEYS, TABLES, args.config, os.environ, given_flags(args, KEYS))
         check_access(settings)
         accounts_by_ue_id(settings.rows["ue"])
+        check_roles(settings)
     except ConfigError as problem:
         print(f"msgin5g server: {problem}", file=sys.stderr)
         return 2

@@ -16,6 +16,9 @@ from msgin5g_server.topics import Topics
 DEFAULT_SEGMENT_BYTES = 640
 # The operator's page writes to UEs as this Application Server; their answers are in its inbox.
 OPERATOR_ID = "urn:msgin5g:operator"
+# Why somebody may not register as a UE.
+CAUSE_APPLICATIONS = "an application has this Service ID"
+CAUSE_ELSEWHERE = "a message gateway or another server has this Service ID"
 
 
 class RouteError(Exception):
@@ -93,6 +96,12 @@ class Routes:
         if not self._open:
             return "is no application; add it as [[application]] in server.toml"
         return None
+
+    def refuse_ue(self, service_id: str) -> str:
+        """Return the cause for which nobody may register as a UE of that Service ID, or ""."""
+        if self.is_application(service_id) or service_id == gaps.GROUP_MANAGEMENT_ID:
+            return CAUSE_APPLICATIONS
+        return CAUSE_ELSEWHERE if self.link(service_id) is not None else ""
 
     def is_own(self, service_id: str) -> bool:
         """Tell whether this Server itself serves somebody."""

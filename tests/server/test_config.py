@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from msgin5g_host.config import ConfigError, load
-from msgin5g_server.config import KEYS, TABLES
+from msgin5g_server.config import KEYS, TABLES, check_roles
 
 SAMPLE = Path(__file__).parents[2] / "server" / "server.toml"
 
@@ -61,6 +61,9 @@ def test_the_order_is_flag_environment_file_default(tmp_path):
         ("[[ue]]\ngateway = 'urn:example:gw:1'\n", ["ue_service_id", "missing"]),
         ("[[ue]]\nue_service_id = 'urn:a:1'\ngatway = 'urn:a:2'\n", ["gatway", "gateway"]),
         ("[[ue]]\nue_service_id = 'urn:a:1'\n[[ue]]\nue_service_id = 'urn:a:1'\n", ["number 2"]),
+        ("[[topic]]\ntopic = '/a/b'\n", ["topic", "slash"]),
+        ("[[topic]]\ntopic = ''\n", ["topic"]),
+        ("[[topic]]\ntopic = 'su-gm'\n", ["topic", "path"]),
     ],
 )
 def test_a_wrong_value_is_refused_with_its_place_and_what_is_wanted(tmp_path, text, words):
@@ -68,6 +71,39 @@ def test_a_wrong_value_is_refused_with_its_place_and_what_is_wanted(tmp_path, te
         settings(text, tmp_path)
     for word in [*words, "server.toml"]:
         assert word in str(problem.value)
+
+
+UE, AN_AS = "[[ue]]\nue_service_id = 'urn:a:1'\n", "[[application]]\nas_service_id = 'urn:a:1'\n"
+MGW = """[[message_gateway]]
+mgw_service_id = 'urn:m:1'
+kind = 'N3G'
+url = 'http://127.0.0.1:1'
+ues = ['urn:a:1']
+"""
+PEER = "[[peer]]\nserver_id = 'urn:b:server'\nurl = 'http://127.0.0.1:1'\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (UE + AN_AS, ["'urn:a:1'", "[[ue]]", "[[application]]"]),
+        (UE + MGW, ["'urn:a:1'", "[[ue]]", "ues of urn:m:1"]),
+        (AN_AS + MGW, ["'urn:a:1'", "[[application]]", "ues of urn:m:1"]),
+        (MGW + MGW.replace("m:1", "m:2"), ["'urn:a:1'", "ues of urn:m:1", "ues of urn:m:2"]),
+        (UE + PEER.replace("b:server", "a:1"), ["'urn:a:1'", "[[peer]]"]),
+        (PEER, ["[[peer]] urn:b:server", "prefixes"]),
+    ],
+)
+def test_a_service_id_has_one_owner_and_a_peer_has_some(tmp_path, text, words):
+    with pytest.raises(ConfigError) as problem:
+        check_roles(settings(text, tmp_path))
+    for word in words:
+        assert word in str(problem.value)
+
+
+def test_roles_that_differ_are_taken(tmp_path):
+    fits = UE + AN_AS.replace("a:1", "a:2") + MGW.replace("a:1", "a:3")
+    check_roles(settings(fits + PEER + "prefixes = ['urn:b:']\n", tmp_path))
 
 
 def test_without_an_http_address_there_is_no_http_server(tmp_path):

@@ -5,9 +5,10 @@ import json
 
 import pytest
 
-from msgin5g import gaps
+from msgin5g import gaps, registration
 from msgin5g_server import outside
 from msgin5g_server.problems import MAX_BODY_BYTES
+from tests.conformance.test_server_messages import Socket
 from tests.server.http_world import (
     AS,
     AS_MESSAGE,
@@ -20,11 +21,20 @@ from tests.server.http_world import (
     as_message,
     ue_message,
 )
-from tests.world import ue_id
+from tests.world import SERVICE, ue_id
 
 TOKEN = "a-token-of-the-application"
 OTHER = "a-token-of-another-one-0"
 OPERATOR = "the-token-of-the-operator"
+ELSEWHERE = {
+    "message_gateway": [
+        {
+            **{"mgw_service_id": "urn:example:mgw:1", "kind": "N3G", "areas": []},
+            **{"url": "http://127.0.0.1:1", "ues": ["urn:n3:1"]},
+        }
+    ],
+    "peer": [{"server_id": "urn:b:server", "url": "http://127.0.0.1:1", "prefixes": ["urn:b:"]}],
+}
 
 
 def run(folder, job, rows=None, http=None, **values):
@@ -98,23 +108,37 @@ def test_a_registration_outlives_the_process(tmp_path):
     ],
 )
 def test_who_may_not_register_is_told_why(tmp_path, service_id, is_open, words):
-    rows = {
-        "message_gateway": [
-            {
-                **{"mgw_service_id": "urn:example:mgw:1", "kind": "N3G", "areas": []},
-                **{"url": "http://127.0.0.1:1", "ues": ["urn:n3:1"]},
-            }
-        ],
-        "peer": [
-            {"server_id": "urn:b:server", "url": "http://127.0.0.1:1", "prefixes": ["urn:b:"]}
-        ],
-    }
-
     async def job(site):
         status, body, _ = await site.post(REGISTRATIONS, {"asSvcId": service_id})
         assert status == 403 and words in body["detail"]
 
-    run(tmp_path, job, rows, open=is_open)
+    run(tmp_path, job, ELSEWHERE, open=is_open)
+
+
+@pytest.mark.parametrize(
+    ("service_id", "words"),
+    [
+        (AS, "an application"),
+        ("urn:example:as:new", "an application"),
+        ("urn:msgin5g:operator", "an application"),
+        (gaps.GROUP_MANAGEMENT_ID, "an application"),
+        ("urn:n3:1", "a message gateway"),
+        ("urn:b:ue:1", "another server"),
+    ],
+)
+def test_nobody_registers_as_a_ue_of_a_service_id_that_is_no_ues(tmp_path, service_id, words):
+    async def job(site):
+        await site.register_as("http://127.0.0.1:1/x", "urn:example:as:new")
+        one = Socket(site.coap.address)
+        site.sockets.append(one)
+        answer = json.loads((await one.post(registration.reg(service_id, SERVICE))).payload)
+        assert answer["result"] is False and words in answer["cause"]
+        assert service_id not in site.registry
+        # Its owner is not locked out.
+        if words == "an application" and service_id.startswith("urn:example:"):
+            await site.register_as("http://127.0.0.1:1/y", service_id)
+
+    run(tmp_path, job, ELSEWHERE, open=True)
 
 
 def test_no_more_register_than_there_is_room_for(tmp_path, monkeypatch):

@@ -55,6 +55,7 @@ def load_file(path: str, environ: Mapping[str, str]) -> Loaded:
         if kind == SERVER:
             check_server(settings)
             accounts_by_ue_id(settings.rows["ue"])
+            server.check_roles(settings)
         else:
             check_gateway(settings)
             gateway.leave_to_server(settings)
