@@ -197,7 +197,7 @@ TABLES = (
                 "ue.ue_id",
                 str,
                 None,
-                "its MSGin5G UE ID, for configuration and triggering",
+                "its MSGin5G UE ID, for configuration and monitoring",
                 check_ue_id,
             ),
             Key("ue.gateway", str, None, "the gateway that alone may speak for it", check_uri),

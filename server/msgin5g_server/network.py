@@ -91,6 +91,8 @@ class Network:
         self._monitors: bool = settings["network.monitor"]
         payload = settings["server.service_id"].encode()
         self._payload = base64.b64encode(payload).decode()
+        # Accounts know the MSGin5G UE ID of who did not tell it.
+        self._ue_ids = {row["ue_service_id"]: row.get("ue_id") for row in settings.rows["ue"]}
         self.reachable: Callable[[str, int], None] = lambda ue, now: None
         self.look_at: Callable[[str], None] = lambda ue: None
         self._triggers: OrderedDict[str, Trigger] = OrderedDict()
@@ -121,18 +123,20 @@ class Network:
         self._end_watch(ue)
 
     def deregistered(self, ue: str) -> None:
-        """A UE left: what it told is deleted (6.3.1.2.2)."""
+        """A UE left: what it told is deleted (6.3.1.2.2), and nobody waits for it any more."""
         self._store.drop_note(_NOTE, ue)
+        self._end_watch(ue)
 
     def wake(self, ue: str, is_registered: bool, now: int) -> int:
         """Have a UE woken up that cannot be reached; return until when that may take, or 0."""
-        known = self._store.notes(_NOTE).get(ue) if self._root else None
-        if known is None:
+        if not self._root:
             return 0
-        how = msgspec.json.decode(known, type=Known)
-        if is_registered and self._monitors:
-            self._watch(ue, how)
-        return self._trigger(ue, how, now) if self._trigger_ms else 0
+        known = self._store.notes(_NOTE).get(ue)
+        how = None if known is None else msgspec.json.decode(known, type=Known)
+        ue_id = self._ue_ids.get(ue) if how is None else how.ue_id
+        if ue_id and is_registered and self._monitors:
+            self._watch(ue, ue_id)
+        return self._trigger(ue, how, now) if how is not None and self._trigger_ms else 0
 
     def take(self) -> list[Asked]:
         """Return the requests to make."""
@@ -237,7 +241,7 @@ class Network:
 
     # Monitoring
 
-    def _watch(self, ue: str, how: Known) -> None:
+    def _watch(self, ue: str, ue_id: str) -> None:
         if ue in self._watches:
             return
         if len(self._watches) >= MAX_MONITORED:
@@ -247,7 +251,7 @@ class Network:
         self._watches[ue] = Watch(ref)
         self._refs[ref] = ue
         body = {
-            **_identity(how.ue_id),
+            **_identity(ue_id),
             "monitoringType": _REACHABLE,
             "reachabilityType": "DATA",
             "maximumNumberOfReports": 1,

@@ -293,6 +293,38 @@ def test_monitoring_ends_when_the_ue_registers(office):
     assert (delete.method, delete.url) == ("DELETE", "http://nef/3gpp/1")
 
 
+def test_monitoring_ends_when_the_ue_leaves(office):
+    office.send(1, 2, store=True, expires_ms=office.now + HOUR_MS)
+    for _ in range(3):
+        office.take(None)
+        office.wait(5_000)
+    network = office.messages.network
+    subscribe, _ = network.take()
+    network.answered(subscribe, 201, b"{}", "http://nef/3gpp/1", office.now)
+    office.deregister(2)
+    assert [(one.method, one.url) for one in network.take()] == [("DELETE", "http://nef/3gpp/1")]
+    assert {one.table: one.entries for one in network.fills()}["monitored"] == 0
+
+
+def test_an_account_says_by_which_id_a_ue_is_monitored_that_did_not_tell(tmp_path):
+    class Office(PostOffice):
+        def accounts(self):
+            found = super().accounts()
+            found[2]["ue_id"] = "device3@example.org"
+            return found
+
+    office = Office(tmp_path, network={"exposure": "http://nef", "notify_at": "http://me"})
+    for number in (3, 4):
+        office.send(1, number, store=True, expires_ms=office.now + HOUR_MS)
+        for _ in range(3):
+            office.take(None)
+            office.wait(5_000)
+    (subscribe,) = office.messages.network.take()
+    assert (subscribe.kind, subscribe.ue) == ("monitoring", ue_id(3))
+    assert json.loads(subscribe.body)["externalId"] == "device3@example.org"
+    office.close()
+
+
 def test_an_answer_that_comes_too_late_is_cancelled(office):
     office.send(1, 2, store=True, expires_ms=office.now + HOUR_MS)
     for _ in range(3):
