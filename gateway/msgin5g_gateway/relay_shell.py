@@ -101,7 +101,6 @@ class RelayUe:
         self.counters: Counter[str] = Counter()
         host, self._server = _server_of(settings["gateway.server"])
         names = {(host.lower(), self._server[1]), (self._server[0], self._server[1])}
-        self._relay = Relay(frozenset(names), self.counters)
         self.contacts = Contacts(counters=self.counters)
         folder = Path(settings["gateway.data"])
         self._lock = lock_folder(folder, "gateway")
@@ -115,6 +114,10 @@ class RelayUe:
             for url in settings["gateway.links"]:
                 self.links.append(self._open(url))
                 self._watch(self.links[-1])
+                if isinstance(self.links[-1], _UdpCarrier):
+                    # Where its datagrams go: the same as no Uri-Host and Uri-Port at all.
+                    names.add(_place(self.links[-1].url))
+            self._relay = Relay(frozenset(names), self.counters)
             for identifier in list(self._ports):
                 if any(link.reaches(identifier) for link in self.links):
                     self._contact(identifier)

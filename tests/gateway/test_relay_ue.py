@@ -219,6 +219,22 @@ def test_each_client_has_an_address_of_its_own_at_the_server(tmp_path):
     play(script, tmp_path)
 
 
+@pytest.mark.parametrize("name", [(), (host("127.0.0.1"),)])
+def test_a_client_that_writes_out_where_its_datagrams_go_reaches_the_server(tmp_path, name):
+    """Uri-Host and Uri-Port say what is so without them (RFC 7252 5.10.1); libcoap does that."""
+
+    async def script(rig):
+        client = rig.client()
+        frame = datagram(PATH, *name, port(client.getpeername()[1]))
+        client.send(frame)
+        assert (await received(rig.server))[0] == frame
+        client.send(datagram(PATH, *name, port(1)))
+        assert coap.decode((await received(client))[0]).code == coap.NOT_FOUND
+        client.close()
+
+    play(script, tmp_path)
+
+
 def test_after_a_restart_the_server_reaches_a_client_where_it_was(tmp_path):
     async def script(rig):
         client = rig.client()
