@@ -17,6 +17,7 @@ from msgin5g_host.capture import Capture, Tap
 from msgin5g_host.clock import Clock
 from msgin5g_host.config import Settings, parse_address, parse_link
 from msgin5g_host.folder import lock_folder
+from msgin5g_host.listening import listening
 from msgin5g_host.log import EventLog
 from msgin5g_host.udp import open_socket
 
@@ -36,11 +37,8 @@ class _UdpCarrier:
 
     def __init__(self, url: str, scheme: str, on_frame: Callable[[str, bytes], None]) -> None:
         _, host, port = parse_link(url)
-        try:
+        with listening(f"link {url}", "--link"):
             self._socket = open_socket(host, port)
-        except OSError as problem:
-            reason = problem.strerror or problem
-            raise OSError(f"link {url}: {reason}; choose another with --link") from None
         self._on_frame = on_frame
         self.scheme = scheme
         self.counters: dict[str, int] = {"send_errors": 0}

@@ -16,6 +16,7 @@ from msgin5g_gateway.carriers import Carrier, LinkUnavailable
 from msgin5g_host.capture import Tap
 from msgin5g_host.clock import Clock
 from msgin5g_host.config import parse_link
+from msgin5g_host.listening import listening
 from msgin5g_host.pump import Pump
 from msgin5g_host.udp import UdpSocket, open_socket
 
@@ -81,11 +82,8 @@ class UdpLink(UdpSocket):
     def __init__(self, url: str, name: str, clock: Clock, listener: Listener) -> None:
         self._name = name
         _, host, port = parse_link(url)
-        try:
+        with listening(f"link {url}", "--link"):
             sock = open_socket(host, port)
-        except OSError as problem:
-            reason = problem.strerror or problem
-            raise OSError(f"link {url}: {reason}; choose another with --link") from None
         super().__init__(
             sock,
             Endpoint(random.SystemRandom().randrange, Params()),

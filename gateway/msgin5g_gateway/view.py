@@ -11,7 +11,7 @@ from msgin5g_gateway.shell import Gateway
 from msgin5g_gateway.store import Device, Store
 from msgin5g_host.capture_http import CaptureStreams
 from msgin5g_host.clock import Clock, iso
-from msgin5g_host.config import ConfigError, Settings
+from msgin5g_host.config import ConfigError, Settings, show_address
 from msgin5g_host.http_access import (
     OperatorAccess,
     check_open,
@@ -20,6 +20,7 @@ from msgin5g_host.http_access import (
     server_tls,
 )
 from msgin5g_host.journal import Journal
+from msgin5g_host.listening import listening
 from msgin5g_host.log import EventLog
 from msgin5g_host.metrics import GATEWAY, Metrics
 from msgin5g_host.rates import Rates
@@ -183,9 +184,10 @@ class GatewayHttp:
         self.address: tuple[str, int] = ("", 0)
 
     async def start(self, host: str, port: int) -> None:
-        """Bind and serve."""
+        """Bind and serve. Raises OSError."""
         await self._runner.setup()
-        await web.TCPSite(self._runner, host, port, ssl_context=self._tls).start()
+        with listening(f"HTTP address {show_address((host, port))}", "--http"):
+            await web.TCPSite(self._runner, host, port, ssl_context=self._tls).start()
         self.address = self._runner.addresses[0][:2]
         self._view.start()
 

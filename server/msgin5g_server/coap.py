@@ -21,8 +21,10 @@ from msgin5g.topic_requests import is_reserved
 from msgin5g_host.aiocoap_transport import RULES, create_context
 from msgin5g_host.capture import Capture
 from msgin5g_host.clock import Clock
+from msgin5g_host.config import show_address
 from msgin5g_host.fill import Fill
 from msgin5g_host.folder import StoreError
+from msgin5g_host.listening import listening
 from msgin5g_host.log import EventLog
 from msgin5g_host.udp import UdpSocket, address_towards, open_socket
 from msgin5g_server.blockwise import AnswerBlocks, RequestBlocks
@@ -80,9 +82,9 @@ class CoapServer:
         ):
             site.add_resource([root], SealSite(self._durable(handle), _text))
         self._context, self._transport = create_context(self.endpoint, site)
-        self._udp = UdpSocket(
-            open_socket(host, port), self.endpoint, clock, self._on_event, self._before_send
-        )
+        with listening(f"CoAP address {show_address((host, port))}", "--bind"):
+            sock = open_socket(host, port)
+        self._udp = UdpSocket(sock, self.endpoint, clock, self._on_event, self._before_send)
         self._transport.attach(self._udp, clock.now)
         if not core.settings["server.address"]:
             core.configurations.address_for = self._address_for

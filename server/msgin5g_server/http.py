@@ -10,8 +10,10 @@ from aiohttp import web
 from msgin5g_host.capture import Capture
 from msgin5g_host.capture_http import CaptureStreams
 from msgin5g_host.clock import Clock, iso
+from msgin5g_host.config import show_address
 from msgin5g_host.http_access import server_tls
 from msgin5g_host.journal import Journal
+from msgin5g_host.listening import listening
 from msgin5g_host.metrics import SERVER, Metrics, Source
 from msgin5g_server.core import ServerCore
 from msgin5g_server.http_access import Access
@@ -73,7 +75,8 @@ class HttpServer:
     async def start(self, host: str, port: int) -> None:
         """Bind and serve. Raises OSError."""
         await self._runner.setup()
-        await web.TCPSite(self._runner, host, port, ssl_context=self._tls).start()
+        with listening(f"HTTP address {show_address((host, port))}", "--http"):
+            await web.TCPSite(self._runner, host, port, ssl_context=self._tls).start()
         self.address = self._runner.addresses[0][:2]
         self._view.start()
 
