@@ -62,3 +62,15 @@ def test_nothing_is_left_behind(tmp_path):
 def test_a_wrong_number_of_ues_is_a_clear_error(count):
     done = subprocess.run([*DEMO, "--ues", count], capture_output=True, text=True, timeout=30)
     assert done.returncode == 2 and "1 to 16" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (("--for", "-3"), "--for takes"),
+        (("--keep", "/proc/none/here"), "/proc/none/here: "),
+    ],
+)
+def test_what_cannot_be_is_one_line(arguments, text):
+    done = subprocess.run([*DEMO, *arguments], capture_output=True, text=True, timeout=30)
+    assert done.returncode == 2 and text in done.stderr and done.stderr.count("\n") == 1

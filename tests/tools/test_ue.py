@@ -1,6 +1,7 @@
 """`msgin5g ue`: one UE on MicroPython, and a fleet in one process."""
 
 import json
+import os
 import subprocess
 import sys
 
@@ -48,18 +49,41 @@ def test_one_ue_is_the_firmware_on_micropython(stack):
     process.stop()
 
 
+def test_the_configuration_of_a_ue_is_left_in_no_file(stack, tmp_path):
+    config = tmp_path / "ue.json"
+    config.write_text(json.dumps({"link": stack.link, "urgent": True}))
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    process = msgin5g("ue", "-c", config, "--json", environment=environment)
+    process.wait_for("state", state="registered", ue="urn:example:ue:1")
+    process.stop()
+    assert list(tmp_path.iterdir()) == [config]
+
+
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [
         (("--count", 0), "from 1"),
         (("--count", 2, "--rate", 0), "--rate"),
         (("--count", 2, "--link", "tcp://x"), "udp://host:port"),
-        (("-c", "/nowhere.json"), "nowhere.json"),
+        (("--count", 2, "--link", "udp://no-such-host.invalid:1"), "no-such-host.invalid:1: "),
+        (("-c", "/nowhere.json"), "/nowhere.json: No such file or directory"),
+        (("-c", "{cut}"), "cut.json: is not valid JSON: "),
+        (("-c", "{list}"), "list.json: an object {...} is wanted"),
+        (("-c", "{typo}"), "typo.json: unknown key 'ue_service_idd'; did you mean"),
+        (("--link", "ble://"), "no Bluetooth"),
+        (("--heap", "much"), "--heap: 100k or more is wanted"),
+        (("--heap", "1k"), "--heap: 100k or more is wanted"),
+        (("--for", 5), "--for is for a fleet"),
     ],
 )
-def test_bad_arguments_are_clear_errors(arguments, text):
-    done = run_ue(*arguments)
-    assert done.returncode == 2 and text in done.stderr and "Traceback" not in done.stderr
+def test_bad_arguments_are_clear_errors(arguments, text, tmp_path):
+    files = {}
+    for name, content in (("cut", "{"), ("list", "[]"), ("typo", '{"ue_service_idd": "urn:x:1"}')):
+        files[name] = tmp_path / f"{name}.json"
+        files[name].write_text(content)
+    done = run_ue(*(str(one).format_map(files) for one in arguments))
+    assert done.returncode == 2 and text in done.stderr
+    assert done.stderr.startswith("msgin5g ue: ") and done.stderr.count("\n") == 1
 
 
 def test_a_fleet_without_a_gateway_says_how_many_are_where():

@@ -144,8 +144,9 @@ async def run_fleet(args: argparse.Namespace, link: str) -> int:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
     try:
         address = _address(link)
-    except ValueError as problem:
-        raise FleetError(f"--link {link}: {problem}") from None
+    except (ValueError, OSError) as problem:
+        reason = getattr(problem, "strerror", None) or problem
+        raise FleetError(f"--link {link}: {reason}") from None
     clock = Clock()
     fleet = Fleet(args.count)
     ues: list[FleetUe] = []

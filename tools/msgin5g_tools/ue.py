@@ -4,13 +4,19 @@ import argparse
 import asyncio
 import json
 import os
+import re
 import sys
 import tempfile
 from pathlib import Path
 
 from msgin5g_tools.micropython import MicroPythonMissing, ue_command, ue_environment
+from ue.config import merge
+from ue.errors import ConfigError as UeConfigError
 
 _DEFAULT_LINK = "udp://127.0.0.1:65402"
+_HEAP = re.compile("([0-9]{1,9})([kKmM]?)")
+_UNITS = {"": 1, "k": 1 << 10, "K": 1 << 10, "m": 1 << 20, "M": 1 << 20}
+_LEAST_HEAP = 100 << 10
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -88,14 +94,37 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _run_firmware(args: argparse.Namespace) -> int:
-    """Write the merged configuration where MicroPython finds it and become MicroPython."""
+    """Become MicroPython, which finds the merged configuration in a file without a name."""
+    try:
+        settings = _settings(args)
+        command = ue_command(_nameless(json.dumps(settings)), args.heap)
+    except UeConfigError as problem:
+        print(f"msgin5g ue: {problem}", file=sys.stderr)
+        return 2
+    except MicroPythonMissing as problem:
+        print(f"msgin5g ue: {problem}", file=sys.stderr)
+        return 1
+    sys.stdout.flush()
+    os.execve(command[0], command, ue_environment(os.environ.get("MSGIN5G_AIR", "")))
+
+
+def _settings(args: argparse.Namespace) -> dict[str, object]:
+    """Return what file and options say. Raises UeConfigError."""
+    for option, value in (("--for", args.seconds), ("--refresh-s", args.refresh_s)):
+        if value:
+            raise UeConfigError(f"{option} is for a fleet: add --count N, or --once")
+    if not (size := _HEAP.fullmatch(args.heap)) or int(size[1]) * _UNITS[size[2]] < _LEAST_HEAP:
+        raise UeConfigError(f"--heap: 100k or more is wanted, such as 240k, not {args.heap!r}")
     settings: dict[str, object] = {}
     if args.config:
         try:
             settings = json.loads(Path(args.config).read_text())
-        except (OSError, ValueError) as problem:
-            print(f"msgin5g ue: {args.config}: {problem}", file=sys.stderr)
-            return 2
+        except OSError as problem:
+            raise UeConfigError(f"{args.config}: {problem.strerror}") from None
+        except ValueError as problem:
+            raise UeConfigError(f"{args.config}: is not valid JSON: {problem}") from None
+        if not isinstance(settings, dict):
+            raise UeConfigError(f"{args.config}: an object {{...}} is wanted")
     if not (settings.get("ue_id") or args.ue_id):
         settings.setdefault("ue_service_id", "urn:example:ue:1")
     settings.setdefault("link", _DEFAULT_LINK)
@@ -110,14 +139,25 @@ def _run_firmware(args: argparse.Namespace) -> int:
     ):
         if value is not None:
             settings[key] = value
-    handle, name = tempfile.mkstemp(prefix="msgin5g-ue-", suffix=".json")
-    with os.fdopen(handle, "w") as file:
-        json.dump(settings, file)
-    try:
-        command = ue_command(name, args.heap)
-    except MicroPythonMissing as problem:
-        print(f"msgin5g ue: {problem}", file=sys.stderr)
-        os.unlink(name)
-        return 1
-    sys.stdout.flush()
-    os.execve(command[0], command, ue_environment(os.environ.get("MSGIN5G_AIR", "")))
+    # Whether there is a microCoAPy only MicroPython can tell.
+    told = {key: value for key, value in settings.items() if key != "coap"}
+    merge(told, args.config or "options")
+    if str(settings["link"]).startswith("ble://") and not os.environ.get("MSGIN5G_AIR"):
+        raise UeConfigError(
+            f"link: {settings['link']}: MicroPython on this machine has no Bluetooth; use a board "
+            "(msgin5g flash), or see msgin5g demo for BLE without hardware"
+        )
+    return settings
+
+
+def _nameless(text: str) -> str:
+    """Return a path by which the process that this one becomes, and only it, reads the text.
+
+    A configuration has secrets, and nobody would remove a file.
+    """
+    with tempfile.TemporaryFile() as file:
+        file.write(text.encode())
+        file.seek(0)
+        number = os.dup(file.fileno())
+    os.set_inheritable(number, True)
+    return f"/dev/fd/{number}"

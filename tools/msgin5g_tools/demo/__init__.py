@@ -38,9 +38,16 @@ def run(args: argparse.Namespace) -> int:
     if not 1 <= args.ues <= 16:
         print("msgin5g demo: --ues takes a number from 1 to 16", file=sys.stderr)
         return 2
+    if args.seconds < 0:
+        print("msgin5g demo: --for takes seconds from 0, which is for ever", file=sys.stderr)
+        return 2
     folder = Path(args.keep) if args.keep else Path(tempfile.mkdtemp(prefix="msgin5g-demo-"))
     try:
         folder.mkdir(parents=True, exist_ok=True)
+    except OSError as problem:
+        print(f"msgin5g demo: --keep {folder}: {problem.strerror}", file=sys.stderr)
+        return 2
+    try:
         return asyncio.run(_run(args, folder))
     except DemoError as problem:
         print(f"msgin5g demo: {problem}", file=sys.stderr)
