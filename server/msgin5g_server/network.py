@@ -27,6 +27,8 @@ MAX_MONITORED = 10_000
 TRIGGER, MONITOR = "triggers", "monitoring"
 _NOTE = "trigger"
 _LAST_PORT = 65_535
+# Longer than an attempt that nobody answers (RFC 7252 4.8.2).
+_PAUSE_MS = 100_000
 _MSISDN = re.compile(r"(?:tel:)?\+?([0-9]{5,15})\Z")
 _ENDED = ("FAILURE", "EXPIRED", "TERMINATE")
 _REACHABLE = "UE_REACHABILITY"
@@ -197,14 +199,15 @@ class Network:
         self._purge(now)
         before = self._triggers.get(ue)
         if before is not None:
-            # After one that came to nothing there is a pause as long as it took.
+            # After one that came to nothing there is a pause as long as it took, and long enough
+            # to find out that the UE still does not answer.
             return before.until_ms if now < before.until_ms else 0
         if len(self._triggers) >= MAX_TRIGGERS:
             self._counters["triggers_full"] += 1
             return 0
         ref = uuid.uuid4().hex
         until = now + self._trigger_ms
-        self._triggers[ue] = Trigger(ref, until, until + self._trigger_ms)
+        self._triggers[ue] = Trigger(ref, until, until + max(self._trigger_ms, _PAUSE_MS))
         self._refs[ref] = ue
         body = {
             **_identity(how.ue_id),

@@ -17,6 +17,8 @@ AS = "urn:example:as:1"
 PROFILE = {"triInfo": {"ueId": "tel:+4915112345678", "cliPort": "7000"}}
 HOUR_MS = 3_600_000
 TRIGGER_MS = 300_000
+# How long a confirmable message is repeated that nobody answers (RFC 7252 4.8.2).
+ATTEMPT_MS = 93_000
 
 
 # The way over HTTP, with a T8 that keeps the rules
@@ -244,6 +246,24 @@ def test_the_hope_lasts_as_long_as_the_trigger(office):
     office.wait(TRIGGER_MS)
     office.send(1, 2)
     assert asks(office) == [("POST", "triggers")] and not office.posts
+
+
+def test_a_short_trigger_does_not_keep_what_is_not_to_be_stored(tmp_path):
+    """The attempt after it takes longer than the trigger did: that is no reason for another."""
+    network = {"exposure": "http://nef", "notify_at": "http://me", "trigger_s": 10}
+    office = PostOffice(tmp_path, network=network)
+    office.register(2, PROFILE)
+    sent = office.send(1, 2)
+    for _ in range(3):
+        office.take(None)
+        office.wait(5_000)
+    assert ("POST", "triggers") in asks(office)
+    office.wait(10_000)
+    office.wait(ATTEMPT_MS)
+    assert office.take(None)[1].message_id == sent.message_id
+    assert ("POST", "triggers") not in asks(office)
+    assert office.take()[1].cause == gaps.CAUSE_UNAVAILABLE and not len(office.core._store)
+    office.close()
 
 
 def test_who_registers_in_time_gets_it(office):
