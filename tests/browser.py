@@ -94,8 +94,11 @@ class Browser:
 
     def text(self, selector):
         """Return the text of the first element as a person sees it, "" if it is not there."""
-        found = self.all(selector)
-        return found[0].text if found else ""
+        script = (
+            "const e = document.querySelector(arguments[0]);"
+            "return e && e.checkVisibility() ? e.innerText.trim() : ''"
+        )
+        return self.driver.execute_script(script, selector)
 
     def texts(self, selector):
         """Return the texts of all elements, of one moment."""

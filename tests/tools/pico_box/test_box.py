@@ -21,10 +21,13 @@ while True:
         uart.write(uart.read())
 """
 COUNTS_BOOTS = """
-import machine, os
+import machine, os, time
 boots = len(os.listdir())
 open(f"boot{boots}", "w").close()
-machine.UART(0, 115200, tx=machine.Pin(0), rx=machine.Pin(1)).write(f"boot {boots};")
+uart = machine.UART(0, 115200, tx=machine.Pin(0), rx=machine.Pin(1))
+while True:
+    uart.write(f"boot {boots};")
+    time.sleep_ms(50)
 """
 
 
@@ -106,6 +109,7 @@ def test_files_survive_a_reset_and_the_end_of_the_box(box_parts, tmp_path):
 def test_a_reset_of_the_machine_starts_main_again(start, uart):
     box = start(COUNTS_BOOTS)
     port = uart(box)
+    assert port.read_until(b"boot 1;").endswith(b"boot 1;")
     since = box.mark()
     mpremote(box.console_url, "reset")
     assert box.wait_for("reset", since)["cause"] == "machine"
