@@ -1,12 +1,12 @@
 """Functions of which every call is known: who calls what."""
 
 import ast
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from msgin5g_tools.shrink.facts import Facts
 from msgin5g_tools.shrink.link import Linked
-from msgin5g_tools.shrink.scopes import walk
+from msgin5g_tools.shrink.scopes import bound, own, walk
 
 Definition = ast.FunctionDef | ast.AsyncFunctionDef
 
@@ -41,6 +41,8 @@ def functions(linked: Linked, facts: Facts) -> list[Function]:
                         found.setdefault(name, []).append(made)
     calls = _Calls(classes)
     for tree in linked.trees.values():
+        calls.escaped |= set(_bound_otherwise(tree))
+    for tree in linked.trees.values():
         calls.visit(tree)
     out = []
     for name, named in found.items():
@@ -64,6 +66,26 @@ def argument(call: ast.Call, at: int, name: str) -> ast.expr | None:
     if at < len(call.args):
         return call.args[at]
     return next((one.value for one in call.keywords if one.arg == name), None)
+
+
+def _bound_otherwise(tree: ast.Module) -> Iterator[str]:
+    """Yield the names that a module or a class may bind to more than a definition of its own."""
+    scopes: list[list[ast.stmt]] = [tree.body]
+    for node in walk(tree):
+        if isinstance(node, ast.Global):
+            yield from node.names
+        elif isinstance(node, ast.ClassDef):
+            if node in tree.body:
+                scopes.append(node.body)
+            else:
+                yield from bound(node.body)
+    for body in scopes:
+        plain = {id(one) for one in body}
+        for one in own(body):
+            if isinstance(one, ast.Name) and not isinstance(one.ctx, ast.Load):
+                yield one.id
+            elif isinstance(one, Definition | ast.ClassDef) and id(one) not in plain:
+                yield one.name
 
 
 def _is_plain(node: Definition) -> bool:
@@ -109,8 +131,15 @@ class _Calls(ast.NodeVisitor):
                 bases = self._classes[self._class].bases if self._class else []
                 base = bases[0].id if len(bases) == 1 and isinstance(bases[0], ast.Name) else ""
                 name = self._constructor(base) if base in self._classes else ""
+            if isinstance(function.value, ast.Name) and self._is_class(function.value):
+                # The object is one more argument.
+                self.escaped |= {function.attr, name.rstrip("()")}
+            if function.attr == "__class__":
+                self.escaped |= set(self._classes)
             self.visit(function.value)
         else:
+            if isinstance(function, ast.Call) and ast.unparse(function.func) == "type":
+                self.escaped |= set(self._classes)
             self.visit(function)
         is_spread = any(isinstance(one, ast.Starred) for one in node.args)
         if is_spread or any(one.arg is None for one in node.keywords):
@@ -137,6 +166,9 @@ class _Calls(ast.NodeVisitor):
             one for one in parts if not (isinstance(one, ast.Name) and one.id in self._classes)
         )
 
+    def _is_class(self, node: ast.Name) -> bool:
+        return self._aliases.get(node.id, node.id) in self._classes
+
     def _each(self, nodes: Iterable[ast.AST]) -> None:
         for node in nodes:
             self.visit(node)
@@ -156,12 +188,11 @@ class _Calls(ast.NodeVisitor):
 
     def _constructor(self, name: str) -> str:
         """Return the "Class()" whose __init__ a call of a class runs."""
-        for _ in range(10):
-            node = self._classes[name]
-            if any(isinstance(one, Definition) and one.name == "__init__" for one in node.body):
-                break
-            base = node.bases[0] if node.bases else None
-            if not isinstance(base, ast.Name) or base.id not in self._classes:
-                break
-            name = base.id
+        todo = [name]
+        for one in todo:
+            node = self._classes[one]
+            if any(isinstance(part, Definition) and part.name == "__init__" for part in node.body):
+                return f"{one}()"
+            bases = [base.id for base in node.bases if isinstance(base, ast.Name)]
+            todo[:] += [base for base in bases if base in self._classes and base not in todo]
         return f"{name}()"

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from msgin5g_tools.shrink.calls import Function, argument, functions
 from msgin5g_tools.shrink.facts import Facts
 from msgin5g_tools.shrink.link import Linked
-from msgin5g_tools.shrink.scopes import walk
+from msgin5g_tools.shrink.scopes import Scoped, free, walk
 
 # Expressions of at most so many parts are no longer than a call.
 _SMALL = 2
@@ -40,8 +40,10 @@ def put_expressions(linked: Linked, facts: Facts) -> bool:
         value = _value(function)
         if value is None or not function.calls or function.node.name in spread:
             continue
-        putter = _Putter(function, value)
-        if all(map(putter.can, function.calls)) and _may_leave(function, value, linked):
+        putter = _Putter(function, value, facts.changing)
+        if not all(map(putter.can, function.calls)) or not _may_leave(function, value, linked):
+            continue
+        if not _are_hidden(function, value, linked):
             putter.calls = set(map(id, function.calls))
             for tree in linked.trees.values():
                 putter.visit(tree)
@@ -120,11 +122,37 @@ def _may_leave(function: Function, value: ast.expr, linked: Linked) -> bool:
     return all(id(call) in here for call in function.calls)
 
 
+def _are_hidden(function: Function, value: ast.expr, linked: Linked) -> bool:
+    """Tell whether a name of the expression means something else where it is called."""
+    names = free([value], {one.arg for one in function.node.args.args})
+    if not names:
+        return False
+    looker = _Looker(names, set(map(id, function.calls)))
+    looker.visit(linked.trees[function.unit])
+    return looker.are_hidden
+
+
+class _Looker(Scoped):
+    """Tell whether calls are where something else has one of the names."""
+
+    def __init__(self, names: set[str], calls: set[int]) -> None:
+        super().__init__()
+        self.are_hidden = False
+        self._names = names
+        self._calls = calls
+
+    def visit_Call(self, node: ast.Call) -> ast.AST:
+        if id(node) in self._calls and not all(map(self.is_global, self._names)):
+            self.are_hidden = True
+        return self.generic_visit(node)
+
+
 class _Putter(ast.NodeTransformer):
-    def __init__(self, function: Function, value: ast.expr) -> None:
+    def __init__(self, function: Function, value: ast.expr, changing: set[str]) -> None:
         self.calls: set[int] = set()
         self._function = function
         self._value = value
+        self._changing = changing
         parts = _parts(value)
         self._uses = Counter(one.id for one in parts if isinstance(one, ast.Name))
         # What is worked out after a call may be another then.
@@ -135,7 +163,8 @@ class _Putter(ast.NodeTransformer):
         for name, given in self._given(call).items():
             if given is None or not is_simple(given):
                 return False
-            if isinstance(given, ast.Name | ast.Constant):
+            is_changing = isinstance(given, ast.Name) and given.id in self._changing
+            if isinstance(given, ast.Name | ast.Constant) and not is_changing:
                 continue
             if not self._is_calm or (self._uses[name] > 1 and len(_parts(given)) > _SMALL):
                 return False

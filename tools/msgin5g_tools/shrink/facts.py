@@ -67,7 +67,8 @@ class Facts(Scoped):
     attributes: how often each is named; owners: attribute that we make -> classes that set it on
     themselves, or ANY; globals: unit -> how often a module's own or a built-in name is read in it;
     plain: unit -> other names in it; in_classes: names that are read in the body of a class;
-    defined: what units make; keywords: parameters that are passed by name.
+    defined: what units make; changing: what functions set of others; keywords: parameters that
+    are passed by name.
     """
 
     def __init__(self, linked: Linked, kept: Kept) -> None:
@@ -79,6 +80,7 @@ class Facts(Scoped):
         self.plain: dict[str, set[str]] = {}
         self.in_classes: set[str] = set()
         self.defined: set[str] = set()
+        self.changing: set[str] = set()
         self.keywords: Counter[str] = Counter()
         # Attribute -> classes that have it themselves, for all their objects.
         self.class_names: dict[str, set[str]] = {}
@@ -225,6 +227,11 @@ class Facts(Scoped):
 
     def visit_Global(self, node: ast.Global) -> ast.AST:
         self.globals[self._unit].update(node.names)
+        self.changing.update(node.names)
+        return node
+
+    def visit_Nonlocal(self, node: ast.Nonlocal) -> ast.AST:
+        self.changing.update(node.names)
         return node
 
     def _note_function(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> ast.AST:

@@ -3,7 +3,8 @@
 import ast
 from typing import Any
 
-from msgin5g_tools.shrink.scopes import walk
+from msgin5g_tools.shrink.scopes import own, walk
+from msgin5g_tools.shrink.selves import is_method
 
 
 class Folder(ast.NodeTransformer):
@@ -11,6 +12,13 @@ class Folder(ast.NodeTransformer):
 
     def __init__(self) -> None:
         self.changed = False
+        # Comparisons in methods.
+        self._of_methods: set[int] = set()
+
+    def visit_ClassDef(self, node: ast.ClassDef) -> ast.AST:
+        for method in filter(is_method, node.body):
+            self._of_methods |= {id(one) for one in walk(method) if isinstance(one, ast.Compare)}
+        return self.generic_visit(node)
 
     def visit_UnaryOp(self, node: ast.UnaryOp) -> ast.AST:
         self.generic_visit(node)
@@ -23,8 +31,8 @@ class Folder(ast.NodeTransformer):
         left, right = node.left, node.comparators[0]
         if len(node.ops) > 1:
             return node
-        is_identity = isinstance(node.ops[0], ast.Is | ast.IsNot)
-        if is_identity and isinstance(left, ast.Name) and left.id == "self" and _is_none(right):
+        is_self = isinstance(left, ast.Name) and left.id == "self" and id(node) in self._of_methods
+        if is_self and isinstance(node.ops[0], ast.Is | ast.IsNot) and _is_none(right):
             return self._constant(node, isinstance(node.ops[0], ast.IsNot))
         if not isinstance(left, ast.Constant):
             return node
@@ -66,10 +74,12 @@ class Folder(ast.NodeTransformer):
     def visit_If(self, node: ast.If) -> ast.AST | list[ast.stmt]:
         self.generic_visit(node)
         if isinstance(node.test, ast.Constant):
-            self.changed = True
-            return (node.body if node.test.value else node.orelse) or ast.copy_location(
-                ast.Pass(), node
+            left, dropped = (
+                (node.body, node.orelse) if node.test.value else (node.orelse, node.body)
             )
+            if not _means_more(dropped):
+                self.changed = True
+                return left or ast.copy_location(ast.Pass(), node)
         node.orelse = [one for one in node.orelse if not isinstance(one, ast.Pass)]
         return node
 
@@ -97,15 +107,21 @@ def _is_none(node: ast.expr) -> bool:
     return isinstance(node, ast.Constant) and node.value is None
 
 
+def _means_more(body: list[ast.stmt]) -> bool:
+    """Tell whether statements mean something to their function even if they are never reached."""
+    more = ast.Yield | ast.YieldFrom | ast.Global | ast.Nonlocal
+    return any(isinstance(one, more) for one in own(body))
+
+
 def _reached(body: list[ast.stmt]) -> list[ast.stmt]:
     """Return the statements of a block that can be reached, without those that do nothing."""
     out: list[ast.stmt] = []
-    for one in body:
+    for i, one in enumerate(body):
         is_idle = isinstance(one, ast.Pass) or (
             isinstance(one, ast.Expr) and isinstance(one.value, ast.Constant)
         )
         if not is_idle:
             out.append(one)
-        if isinstance(one, ast.Return | ast.Raise):
+        if isinstance(one, ast.Return | ast.Raise) and not _means_more(body[i + 1 :]):
             break
     return out or [ast.copy_location(ast.Pass(), body[0])]

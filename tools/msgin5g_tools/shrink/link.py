@@ -132,6 +132,12 @@ class _Linker(Scoped):
             return node
         return self.generic_visit(node)
 
+    def visit_ExceptHandler(self, node: ast.ExceptHandler) -> ast.AST:
+        if node.name and self.is_global(node.name):
+            key = self._names.origin(self._module, node.name)
+            node.name = node.name if key is None else self._names.called(key)
+        return self.generic_visit(node)
+
     def visit_Global(self, node: ast.Global) -> ast.AST:
         keys = [(name, self._names.origin(self._module, name)) for name in node.names]
         node.names = [self._names.called(key) if key else name for name, key in keys]

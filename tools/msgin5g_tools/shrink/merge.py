@@ -49,6 +49,8 @@ def _merge(node: ast.ClassDef, lower: ast.ClassDef) -> bool:
             return False
         if not isinstance(call.func, ast.Attribute) or call.func.value is not supers[0]:
             return False
+        if call.func.attr != "__init__":
+            return False
         call.func = ast.Attribute(ast.Name("self", ast.Load()), _FIRST + lower.name, ast.Load())
         ast.fix_missing_locations(ast.copy_location(call.func, call))
         before.name = _FIRST + lower.name

@@ -7,10 +7,10 @@ import ast
 from collections import Counter
 from collections.abc import Iterator
 
-from msgin5g_tools.shrink.calls import Function, argument, functions
+from msgin5g_tools.shrink.calls import Definition, Function, argument, functions
 from msgin5g_tools.shrink.facts import Facts
 from msgin5g_tools.shrink.link import Linked
-from msgin5g_tools.shrink.scopes import walk
+from msgin5g_tools.shrink.scopes import own, walk
 
 _READS = (ast.Attribute, ast.Constant, ast.Name, ast.Subscript)
 
@@ -19,21 +19,29 @@ def expand_records(linked: Linked, facts: Facts) -> bool:
     """Set the attributes where an object is made, if that is at one place and all there is to it;
     tells whether there was one."""
     changed = False
+    unsafe = _unsafe(linked)
     for function in functions(linked, facts):
         if function.node.name != "__init__" or len(function.calls) != 1:
             continue
         if not all(one is function.node or _is_idle(one) for one in function.owner):
             continue
-        if _has_bases(linked, function) or not all(map(_is_plain, function.node.body)):
+        given = {one.arg for one in function.node.args.args[1:]}
+        if _has_bases(linked, function) or not all(
+            _is_plain(one, given) for one in function.node.body
+        ):
             continue
-        if any(_expand(block, function) for block in _blocks(linked)):
+        if any(_expand(block, function, unsafe) for block in _blocks(linked)):
             function.owner[:] = [ast.copy_location(ast.Pass(), function.node)]
             changed = True
     return changed
 
 
 def merge_records(linked: Linked, facts: Facts) -> bool:
-    """Leave one class of those in a unit that have no methods; tells whether there were more."""
+    """Leave one class of those in a unit that have no methods; tells whether there were more.
+
+    Objects of two such classes must not be told apart by comparing `type(one)` with `type(other)`:
+    that names no class.
+    """
     read: Counter[str] = Counter()
     made: Counter[str] = Counter()
     for tree in linked.trees.values():
@@ -72,7 +80,33 @@ def _blocks(linked: Linked) -> Iterator[list[ast.stmt]]:
                     yield block
 
 
-def _expand(block: list[ast.stmt], function: Function) -> bool:
+def _unsafe(linked: Linked) -> set[int]:
+    """Return the ids of what may not be read a moment later: properties, and what may raise where
+    the variable is still seen then: in a `try` or `with`, outside of functions, in a global."""
+    nodes = [one for tree in linked.trees.values() for one in walk(tree)]
+    properties = {one.name for one in nodes if isinstance(one, Definition) and one.decorator_list}
+    shared = {
+        name for one in nodes if isinstance(one, ast.Global | ast.Nonlocal) for name in one.names
+    }
+    out = {id(one) for one in nodes if isinstance(one, ast.Attribute) and one.attr in properties}
+    places = [one for tree in linked.trees.values() for one in _outside(tree)]
+    places += [part for one in nodes if isinstance(one, ast.Try | ast.With) for part in walk(one)]
+    for one in nodes:
+        target = one.targets[0] if isinstance(one, ast.Assign) else None
+        if isinstance(target, ast.Name) and target.id in shared:
+            places += walk(one)
+    return out | {id(one) for one in places if isinstance(one, ast.Attribute | ast.Subscript)}
+
+
+def _outside(tree: ast.Module) -> Iterator[ast.AST]:
+    """Yield what is outside of functions."""
+    for one in own(tree.body):
+        yield one
+        if isinstance(one, ast.ClassDef):
+            yield from own(one.body)
+
+
+def _expand(block: list[ast.stmt], function: Function, unsafe: set[int]) -> bool:
     """Set the attributes there if the object is made in a statement of the block."""
     call = function.calls[0]
     given = _given(function)
@@ -84,6 +118,8 @@ def _expand(block: list[ast.stmt], function: Function) -> bool:
             return False
         inside = [one for value in given.values() for one in walk(value)]
         if any(isinstance(one, ast.Name) and one.id == target.id for one in inside):
+            return False
+        if any(id(one) in unsafe for one in inside):
             return False
         after: list[ast.stmt] = []
         for one in function.node.body:
@@ -111,6 +147,8 @@ def _given(function: Function) -> dict[str, ast.expr] | None:
         value = argument(function.calls[0], position, parameter.arg)
         if value is None and default_at >= 0:
             value = args.defaults[default_at]
+            if not isinstance(value, ast.Constant):
+                return None
         # What only reads may be read later, or never.
         if value is None or not all(isinstance(one, _READS) for one in walk(value)):
             return None
@@ -118,14 +156,16 @@ def _given(function: Function) -> dict[str, ast.expr] | None:
     return given
 
 
-def _is_plain(node: ast.stmt) -> bool:
+def _is_plain(node: ast.stmt, given: set[str]) -> bool:
     """Tell whether a statement sets an attribute of `self` to a parameter or a constant."""
     if not isinstance(node, ast.Assign) or len(node.targets) > 1:
         return False
     (target,) = node.targets
     if not isinstance(target, ast.Attribute) or not isinstance(target.value, ast.Name):
         return False
-    return target.value.id == "self" and isinstance(node.value, ast.Constant | ast.Name)
+    value = node.value
+    is_known = isinstance(value, ast.Constant) or isinstance(value, ast.Name) and value.id in given
+    return target.value.id == "self" and is_known
 
 
 def _is_idle(node: ast.stmt) -> bool:

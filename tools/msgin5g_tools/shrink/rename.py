@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from msgin5g_tools.shrink.facts import ANY, Facts
 from msgin5g_tools.shrink.pool import short_names
-from msgin5g_tools.shrink.scopes import Scoped, arguments, walk
+from msgin5g_tools.shrink.scopes import Scoped, arguments, rebound, walk
 
 # Of an exception these mean something.
 _OF_EXCEPTIONS = frozenset((*dir(OSError), "value"))
@@ -178,7 +178,7 @@ class _Renamer(Scoped):
         new = {}
         used = set(_names(node))
         free = (one for one in short_names() if one not in used)
-        hidden = {name for part in _inner(node) for name in part}
+        hidden = {name for part in _inner(node) for name in part} | rebound(node.body)
         for arg in arguments(node):
             if arg.arg in self._keywords:
                 new[arg.arg] = self._keywords[arg.arg]
@@ -189,6 +189,10 @@ class _Renamer(Scoped):
             for one in walk(statement):
                 if isinstance(one, ast.Name):
                     one.id = new.get(one.id, one.id)
+                elif isinstance(one, ast.arg):
+                    one.arg = new.get(one.arg, one.arg)
+                elif isinstance(one, ast.ExceptHandler) and one.name:
+                    one.name = new.get(one.name, one.name)
 
 
 def _names(tree: ast.AST) -> Iterator[str]:

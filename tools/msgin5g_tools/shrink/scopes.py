@@ -1,7 +1,7 @@
 """Which names of a module are the module's own, and which belong to a function or a class."""
 
 import ast
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
@@ -115,6 +115,26 @@ def bound(body: Iterable[ast.stmt]) -> set[str]:
         elif isinstance(node, ast.Global | ast.Nonlocal):
             theirs.update(node.names)
     return out - theirs
+
+
+def free(nodes: Iterable[ast.AST], own_names: Collection[str]) -> set[str]:
+    """Return the names in there that are not of `own_names`: the module's or built-in ones."""
+    names = (one for part in nodes for one in walk(part) if isinstance(one, ast.Name))
+    return {one.id for one in names} - set(own_names)
+
+
+def rebound(nodes: Iterable[ast.AST]) -> set[str]:
+    """Return the names that are not, or not only, bound as variables by assignment: by imports,
+    `except`, definitions, or as what `global` and `nonlocal` say."""
+    out: set[str] = set()
+    for node in (one for part in nodes for one in walk(part)):
+        if isinstance(node, (*_DEFINITIONS, ast.ExceptHandler)):
+            out |= {node.name} if node.name else set()
+        elif isinstance(node, ast.alias):
+            out.add(node.asname or node.name.partition(".")[0])
+        elif isinstance(node, ast.Global | ast.Nonlocal):
+            out.update(node.names)
+    return out
 
 
 def own(nodes: Iterable[ast.AST]) -> Iterator[ast.AST]:

@@ -8,7 +8,7 @@ import ast
 from msgin5g_tools.shrink.calls import Function, argument, functions
 from msgin5g_tools.shrink.facts import Facts
 from msgin5g_tools.shrink.link import Linked
-from msgin5g_tools.shrink.scopes import walk
+from msgin5g_tools.shrink.scopes import rebound, walk
 
 _SELF = "self"
 _SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)
@@ -22,20 +22,24 @@ def take_selves(linked: Linked, facts: Facts) -> bool:
         for node in tree.body:
             if isinstance(node, ast.ClassDef):
                 for one in node.body:
-                    if isinstance(one, ast.FunctionDef) and _is_method(one):
+                    if isinstance(one, ast.FunctionDef) and is_method(one):
                         changed |= _variables(one)
     for function in functions(linked, facts):
-        if function.is_method and function.calls and _is_method(function.node):
+        if function.is_method and function.calls and is_method(function.node):
             for position in range(1, len(function.node.args.args)):
                 if _is_always_self(function, position):
                     changed |= _take(function.node, function.node.args.args[position].arg)
     return changed
 
 
-def _is_method(node: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
-    args = node.args.args
-    stored = any(name.id == _SELF for name in _names(node) if not isinstance(name.ctx, ast.Load))
-    return bool(args) and args[0].arg == _SELF and not stored
+def is_method(node: ast.AST) -> bool:
+    """Tell whether something in a class is a method in which `self` is always the object."""
+    if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) or node.decorator_list:
+        return False
+    args = [one.arg for one in walk(node) if isinstance(one, ast.arg)]
+    stored = {name.id for name in _names(node) if not isinstance(name.ctx, ast.Load)}
+    is_first = bool(node.args.args) and node.args.args[0].arg == _SELF
+    return is_first and args.count(_SELF) == 1 and _SELF not in stored | rebound(node.body)
 
 
 def _variables(node: ast.FunctionDef) -> bool:
@@ -47,9 +51,9 @@ def _variables(node: ast.FunctionDef) -> bool:
         targets = one.targets if isinstance(one, ast.Assign) and _is_self(one.value) else []
         if len(targets) == 1 and isinstance(targets[0], ast.Name):
             from_self.append(targets[0].id)
-    parameters = {one.arg for one in node.args.args}
+    others = {one.arg for one in node.args.args} | rebound(node.body)
     changed = False
-    for name in sorted(set(from_self) - parameters):
+    for name in sorted(set(from_self) - others):
         if stores.count(name) == from_self.count(name):
             changed |= _take(node, name)
     return changed
@@ -68,6 +72,8 @@ def _is_always_self(function: Function, position: int) -> bool:
     """Tell whether a parameter is what the method is called of, in all calls."""
     name = function.node.args.args[position].arg
     if any(one.id == name for one in _names(function.node) if not isinstance(one.ctx, ast.Load)):
+        return False
+    if name in rebound(function.node.body):
         return False
     for call in function.calls:
         given = argument(call, position - 1, name)

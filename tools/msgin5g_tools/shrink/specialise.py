@@ -16,7 +16,7 @@ from msgin5g_tools.shrink.fold import Folder
 from msgin5g_tools.shrink.link import Linked
 from msgin5g_tools.shrink.merge import merge_classes
 from msgin5g_tools.shrink.records import expand_records, merge_records
-from msgin5g_tools.shrink.scopes import walk
+from msgin5g_tools.shrink.scopes import rebound, walk
 from msgin5g_tools.shrink.selves import take_selves
 from msgin5g_tools.shrink.unfold import unfold
 
@@ -34,8 +34,9 @@ _STEPS = (
 def specialise(linked: Linked, kept: Kept, quiet: Collection[str] = ()) -> None:
     """Do it in the trees of the units. quiet: exceptions, and functions with exceptions, whose
     texts nobody ever sees."""
+    wanted = _of_more_than_a_text(linked)
     for tree in linked.trees.values():
-        _Silencer(quiet).visit(tree)
+        _Silencer(quiet, wanted).visit(tree)
     for _ in range(_ROUNDS):
         facts = Facts(linked, kept)
         changed = _parameters(linked, facts)
@@ -71,6 +72,8 @@ def _parameter(function: Function, position: int) -> bool:
     inside = [node for one in function.node.body for node in walk(one)]
     uses = [node for node in inside if isinstance(node, ast.Name) and node.id == name]
     if any(isinstance(node, ast.arg) and node.arg == name for node in inside):
+        return False
+    if name in rebound(function.node.body):
         return False
     if not all(isinstance(node.ctx, ast.Load) for node in uses):
         return False
@@ -211,11 +214,27 @@ def _is_unnamed(node: ast.stmt, named: set[str]) -> bool:
     return False
 
 
+def _of_more_than_a_text(linked: Linked) -> set[str]:
+    """Return what an exception cannot be raised as without arguments: our functions, and classes
+    with a constructor."""
+    out: set[str] = set()
+    for _ in range(len(linked.trees) + 1):
+        for node in (one for tree in linked.trees.values() for one in tree.body):
+            if isinstance(node, Definition):
+                out.add(node.name)
+            elif isinstance(node, ast.ClassDef):
+                is_base = any(isinstance(base, ast.Name) and base.id in out for base in node.bases)
+                if is_base or any(getattr(one, "name", "") == "__init__" for one in node.body):
+                    out.add(node.name)
+    return out
+
+
 class _Silencer(ast.NodeTransformer):
     """Raise some exceptions without a text, and all that some functions raise."""
 
-    def __init__(self, quiet: Collection[str]) -> None:
+    def __init__(self, quiet: Collection[str], wanted: set[str]) -> None:
         self._quiet = quiet
+        self._wanted = wanted
         self._is_quiet = False
 
     def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
@@ -227,7 +246,7 @@ class _Silencer(ast.NodeTransformer):
     def visit_Raise(self, node: ast.Raise) -> ast.AST:
         made = node.exc.func if isinstance(node.exc, ast.Call) else None
         if isinstance(made, ast.Name) and (self._is_quiet or made.id in self._quiet):
-            node.exc = made
+            node.exc = node.exc if made.id in self._wanted else made
         return node
 
 

@@ -9,9 +9,10 @@ from collections.abc import Callable, Iterator
 from msgin5g_tools.shrink.calls import Definition, Function, argument, functions
 from msgin5g_tools.shrink.facts import Facts
 from msgin5g_tools.shrink.link import Linked
-from msgin5g_tools.shrink.scopes import bound, walk
+from msgin5g_tools.shrink.scopes import bound, free, rebound, walk
 
 _RESULT = "result"
+_YIELDS = (ast.Yield, ast.YieldFrom)
 _SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)
 
 
@@ -21,7 +22,7 @@ def unfold(linked: Linked, facts: Facts) -> bool:
     for function in functions(linked, facts):
         if len(function.calls) == 1 and _can_move(function.node):
             for caller in _definitions(linked.trees[function.unit]):
-                if caller is not function.node and _Place(function, caller).take():
+                if caller is not function.node and _Place(function, caller, facts.changing).take():
                     function.owner.remove(function.node)
                     if not function.owner:
                         function.owner.append(ast.Pass())
@@ -32,7 +33,7 @@ def unfold(linked: Linked, facts: Facts) -> bool:
 
 def _can_move(node: Definition) -> bool:
     inside = [one for statement in node.body for one in walk(statement)]
-    if any(isinstance(one, (*_SCOPES, ast.Global, ast.Nonlocal, ast.Yield)) for one in inside):
+    if any(isinstance(one, (*_SCOPES, *_YIELDS, ast.Global, ast.Nonlocal)) for one in inside):
         return False
     if any(isinstance(one, ast.Name) and one.id == "super" for one in inside):
         return False
@@ -50,11 +51,12 @@ def _definitions(tree: ast.Module) -> Iterator[Definition]:
 class _Place:
     """Where a function is called, if that is in `caller`."""
 
-    def __init__(self, function: Function, caller: Definition) -> None:
+    def __init__(self, function: Function, caller: Definition, changing: set[str]) -> None:
         self._function = function
         self._node = function.node
         self._call = function.calls[0]
         self._caller = caller
+        self._changing = changing
         self._fresh: dict[str, str] = {}
 
     def take(self) -> bool:
@@ -103,11 +105,11 @@ class _Place:
         else:
             return None
         given = self._arguments()
-        if body is None or given is None:
+        if body is None or given is None or self._is_hidden(given):
             return None
         self._node.body = body
-        is_left = isinstance(statement, ast.Return) and not self._tries()
-        before = self._bind(given, (is_last and not name) or is_left)
+        is_left = isinstance(statement, ast.Return) or (is_last and not name)
+        before = self._bind(given, is_left and not self._goes_on())
         if name:
             result = ast.Name(self._fresh[name], ast.Load())
             _Swap(self._call, result).visit(statement)
@@ -133,21 +135,37 @@ class _Place:
             given[parameter.arg] = value
         return given
 
-    def _tries(self) -> bool:
-        return any(isinstance(one, ast.Try) for one in walk(self._caller))
+    def _is_hidden(self, given: dict[str, ast.expr]) -> bool:
+        """Tell whether a name means something else there: one of the function in the caller, or
+        one that is given in a comprehension of the function."""
+        own = bound(self._node.body) | set(given)
+        inner = {name for one in self._node.body for name in _of_comprehensions(one)}
+        taken = {*_bound_in(self._caller)}
+        if free(self._node.body, own | inner) & taken:
+            return True
+        return any(name in inner for value in given.values() for name in _names(value))
+
+    def _goes_on(self) -> bool:
+        """Tell whether the caller's variables may be read when its last statement has begun."""
+        later = (ast.Try, *_SCOPES, ast.GeneratorExp)
+        return any(isinstance(one, later) for part in self._caller.body for one in walk(part))
 
     def _bind(self, given: dict[str, ast.expr], is_end: bool) -> list[ast.stmt]:
         """Make the function's parameters and variables the caller's; returns the statements that
         give parameters their values. is_end: the caller's variables are of no use any more."""
         stored = bound(self._node.body)
-        taken = set() if is_end else set(_names(self._caller))
+        taken = set(_names(self._caller))
+        if is_end:
+            taken -= set(_bound_in(self._caller))
         taken |= {name for value in given.values() for name in _names(value)}
         new: dict[str, ast.expr] = {}
         before: list[ast.stmt] = []
         fresh = self._fresh
         for name in sorted(stored | set(given)):
             value = given.get(name)
-            is_simple = isinstance(value, ast.Name | ast.Constant)
+            is_simple = isinstance(value, ast.Constant) or (
+                isinstance(value, ast.Name) and value.id not in self._changing
+            )
             if value is not None and is_simple and name not in stored:
                 new[name] = value
                 continue
@@ -273,6 +291,21 @@ def _names(tree: ast.AST) -> Iterator[str]:
             yield node.asname or node.name.partition(".")[0]
         elif isinstance(node, ast.ExceptHandler) and node.name:
             yield node.name
+
+
+def _bound_in(node: Definition) -> Iterator[str]:
+    """Yield the names that a function binds, and what is in it."""
+    yield from (one.arg for one in walk(node) if isinstance(one, ast.arg))
+    yield from rebound(node.body)
+    for one in walk(node):
+        if isinstance(one, ast.Name) and not isinstance(one.ctx, ast.Load):
+            yield one.id
+
+
+def _of_comprehensions(node: ast.AST) -> Iterator[str]:
+    for one in walk(node):
+        if isinstance(one, ast.comprehension):
+            yield from _names(one.target)
 
 
 def _is_none(value: ast.expr | None) -> bool:
