@@ -16,6 +16,7 @@ from msgin5g_host.clock import iso
 from msgin5g_host.folder import StoreError
 from msgin5g_server.core import ServerCore
 from msgin5g_server.http_access import Access
+from msgin5g_server.problems import read_body
 from msgin5g_server.routes import RouteError
 
 _KEYS = ("from", "to", "kind", "payload", "report", "priority", "store_until")
@@ -79,7 +80,7 @@ class HttpMessages:
     async def _fields(self, request: web.Request) -> dict[str, Any]:
         """Return the body's keys, all known and of the right type."""
         try:
-            fields = json.loads(await request.text())
+            fields = json.loads(await read_body(request))
         except (ValueError, UnicodeError):
             raise web.HTTPBadRequest(text="the body is JSON\n") from None
         if not isinstance(fields, dict):

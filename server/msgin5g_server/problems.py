@@ -55,6 +55,11 @@ async def read_bytes(request: web.Request) -> bytes:
     """Return the JSON text of a request. Raises Problem."""
     if request.content_type.lower() != "application/json":
         raise Problem(415, "Content-Type: application/json is wanted")
+    return await read_body(request)
+
+
+async def read_body(request: web.Request) -> bytes:
+    """Return the body of a request. Raises Problem if it is too long or takes too long."""
     try:
         async with asyncio.timeout(_BODY_S):
             return await request.read()

@@ -20,7 +20,7 @@ from msgin5g_host.view_http import View
 from msgin5g_server.core import ServerCore
 from msgin5g_server.http_access import Access
 from msgin5g_server.http_messages import Durably
-from msgin5g_server.problems import Problem, parse, read
+from msgin5g_server.problems import Problem, parse, read, read_body
 from msgin5g_server.routes import OPERATOR_ID, RouteError
 
 _MESSAGES = "messages: "
@@ -192,7 +192,7 @@ class ServerViewHttp:
             self.view.check_action(request)
         if (request.content_length or 0) > MAX_REPORT_BYTES:
             raise Problem(413, f"at most {MAX_REPORT_BYTES} bytes are taken")
-        body = await request.read()
+        body = await read_body(request)
         if len(body) > MAX_REPORT_BYTES:
             raise Problem(413, f"at most {MAX_REPORT_BYTES} bytes are taken")
         given = parse(body, Reports)

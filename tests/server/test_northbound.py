@@ -6,7 +6,7 @@ import json
 import pytest
 
 from msgin5g import gaps, registration
-from msgin5g_server import outside
+from msgin5g_server import outside, problems
 from msgin5g_server.problems import MAX_BODY_BYTES
 from tests.conformance.test_server_messages import Socket
 from tests.server.http_world import (
@@ -375,5 +375,19 @@ def test_the_document_and_the_page_are_served(tmp_path):
         for name in document["components"]["schemas"]:
             assert f'id="{name}"' in page
         assert "//" not in page.replace("http://127.0.0.1", "")
+
+    run(tmp_path, job)
+
+
+@pytest.mark.parametrize("path", [REGISTRATIONS, AS_MESSAGE, REPORT, "/messages", "/view/reports"])
+def test_a_body_that_does_not_come_is_not_waited_for(tmp_path, monkeypatch, path):
+    monkeypatch.setattr(problems, "_BODY_S", 0.01)
+
+    async def job(site):
+        reader, writer = await asyncio.open_connection(*site.http.address)
+        head = f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 9\r\n"
+        writer.write(head.encode() + b"Content-Type: application/json\r\n\r\n{")
+        assert b" 408 " in await asyncio.wait_for(reader.readline(), 10)
+        writer.close()
 
     run(tmp_path, job)
