@@ -6,6 +6,8 @@ from msgin5g.registration import dereg, parse_answer, reg
 from msgin5g_gateway.effects import Shared
 from msgin5g_host.traces import of_token
 
+# As for what is forwarded: sooner than CoAP gives up, so that a server that is not there is told.
+_TIMEOUT_MS = 20_000
 _LONGEST_PAUSE_MS = 60_000
 _REFUSED_PAUSE_MS = 60_000
 _RENEW_PAUSE_MS = 10_000
@@ -21,6 +23,7 @@ class OwnRegistration:
         self.trace = ""
         self._shared = shared
         self._at = 0
+        self.until_ms = 0
         self._in_flight = False
         self._failures = 0
         self._wanted: bool = shared.settings["gateway.register"]
@@ -32,13 +35,21 @@ class OwnRegistration:
         return not self._wanted or self.registered or self.refused
 
     def next_deadline(self) -> int | None:
-        """Return when `poll` is due, or None while a request is under way."""
-        return self._at if self._wanted and not self._in_flight else None
+        """Return when `poll` is due, or None."""
+        if not self._wanted:
+            return None
+        return self.until_ms if self._in_flight else self._at
 
     def poll(self, now: int) -> None:
-        """Send the REG that is due."""
-        if self._wanted and not self._in_flight and now >= self._at:
+        """Send the REG that is due, give up one that nobody answers."""
+        if not self._wanted:
+            return
+        if self._in_flight:
+            if now >= self.until_ms:
+                self.failed(f"no answer within {_TIMEOUT_MS // 1000} s", now)
+        elif now >= self._at:
             self._in_flight = True
+            self.until_ms = now + _TIMEOUT_MS
             shared = self._shared
             token = shared.new_token()
             self.trace = of_token(token)
@@ -95,7 +106,9 @@ class OwnRegistration:
         self._at = now + (lifetime_s * 600 if lifetime_s else _DEFAULT_REFRESH_MS)
 
     def failed(self, reason: str, now: int) -> None:
-        """Nobody answered."""
+        """Nobody answered; the shell may say so once more, as it takes the REG back then."""
+        if not self._in_flight:
+            return
         self._in_flight = False
         self.registered = self.refused = False
         self._shared.server_answered(False, reason)
