@@ -23,7 +23,7 @@ from msgin5g_server.northbound import Northbound
 from msgin5g_server.openapi import Description
 from msgin5g_server.problems import MAX_BODY_BYTES, as_problems
 from msgin5g_server.registry import Registration
-from msgin5g_server.view import ServerViewHttp
+from msgin5g_server.view import ServerViewHttp, link_of
 
 _DEFAULT_LIMIT = 1000
 _MAX_LIMIT = 10_000
@@ -52,6 +52,7 @@ class HttpServer:
     ) -> None:
         self._core = core
         self._clock = clock
+        self._journal = journal
         self._access = Access(core.settings)
         self._tls = server_tls(core.settings)
         self.scheme = "http" if self._tls is None else "https"
@@ -98,7 +99,10 @@ class HttpServer:
         now = self._clock.now()
         parts = []
         for at in range(0, len(rows), _ROWS_AT_ONCE):
-            parts += [_ue(ue, row, now) for ue, row in rows[at : at + _ROWS_AT_ONCE]]
+            parts += [
+                _ue(ue, row, link_of(self._journal, ue, row.via), now)
+                for ue, row in rows[at : at + _ROWS_AT_ONCE]
+            ]
             await asyncio.sleep(0)
         text = f'{{"ues":[{",".join(parts)}],"count":{len(parts)},"total":{total}}}'
         return web.Response(text=text, content_type="application/json")
@@ -124,12 +128,12 @@ class HttpServer:
         return web.json_response({"status": "ok", "registered": len(self._core.registry)})
 
 
-def _ue(ue_service_id: str, row: Registration, now: int) -> str:
+def _ue(ue_service_id: str, row: Registration, link: str, now: int) -> str:
     head = json.dumps(
         {
             "ue_service_id": ue_service_id,
             "via": row.via,
-            "link": "udp",
+            "link": link,
             "peer": row.peer,
             "registered_at": iso(row.registered_at_ms),
             "refreshed_at": iso(row.refreshed_at_ms),

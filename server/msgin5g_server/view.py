@@ -118,10 +118,15 @@ class ServerView:
         return self._core.messages.courier.stored()
 
     def _link(self, ue: str, via: str) -> str:
-        seen = self._journal.seen(ue)
-        if seen is not None and seen.link:
-            return seen.link
-        return "" if via else "udp"
+        return link_of(self._journal, ue, via)
+
+
+def link_of(journal: Journal, ue: str, via: str) -> str:
+    """Return the kind of link of a UE; empty if its gateway does not tell."""
+    seen = journal.seen(ue)
+    if seen is not None and seen.link:
+        return seen.link
+    return "" if via else "udp"
 
 
 class ServerViewHttp:

@@ -12,7 +12,7 @@ from msgin5g_host.journal import Journal
 from msgin5g_server.core import ServerCore
 from msgin5g_server.http import HttpServer
 from msgin5g_server.registry import Registration, Registry
-from tests.world import SERVICE, server_settings, silent_log, ue_id
+from tests.world import GATEWAY, SERVICE, server_settings, silent_log, ue_id
 
 NOW = 1_800_000_000_000
 AS = "urn:example:as:1"
@@ -102,6 +102,11 @@ def test_a_registered_ue_is_listed_with_all_that_is_known_of_it(core):
         "profile": PROFILE,
     }
     assert answer["ues"][1]["profile"] is None
+
+
+def test_the_link_behind_a_gateway_is_not_made_up(core):
+    core.registry.put(ue_id(1), Registration(GATEWAY, "10.0.0.1:1", None, NOW, NOW, NOW + 1000))
+    assert [(one["via"], one["link"]) for one in ues(core)["ues"]] == [(GATEWAY, "")]
 
 
 def test_an_empty_registry_is_an_empty_list(core):

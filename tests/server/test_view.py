@@ -365,6 +365,8 @@ def test_a_gateway_tells_which_link_a_ue_is_on(tmp_path):
         await act(site, "reports", body, 204)
         row = (await look(site, f"ues?q={UE1}"))["ues"][0]
         assert row["link"] == "ble"
+        async with site.session.get("/ues") as answer:
+            assert [one["link"] for one in (await answer.json())["ues"]] == ["ble"]
         entry = (await look(site, "log"))["entries"][-1]
         assert (entry["at"], entry["role"], entry["ue"]) == (GATEWAY, "gateway", UE1)
         assert entry["n"] != 99 and len(entry["long"]) < 1000

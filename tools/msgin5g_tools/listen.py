@@ -31,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--ue",
         default="urn:example:ue:shell",
         metavar="URI",
-        help="the UE to be (default %(default)s)",
+        help="the UE to be (default %(default)s); not one that runs elsewhere",
     )
     who.add_argument("--as", dest="as_id", metavar="URI", help="the application to be")
     parser.add_argument(

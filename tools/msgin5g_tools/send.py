@@ -40,7 +40,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         dest="origin",
         default=_DEFAULT_FROM,
         metavar="URI",
-        help="the UE that sends (default %(default)s); it is registered from here meanwhile",
+        help="the UE that sends (default %(default)s): registered from here meanwhile, then "
+        "de-registered; not one that runs elsewhere",
     )
     sender.add_argument("--as", dest="as_id", metavar="URI", help="the application that sends")
     parser.add_argument("--report", action="store_true", help="ask for a delivery report")
