@@ -12,13 +12,23 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from msgin5g.limits import MAX_CAUSE_BYTES, MAX_MESSAGE_BYTES, MAX_SEGMENTS, MAX_URI_BYTES
 
 _UUID = r"^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}\Z"
+_URI = r"^[A-Za-z][A-Za-z0-9+.-]*:[!-~]+\Z"
+_NAME = r"^[^\u0000-\u001f\u007f-\u009f]+\Z"
 _PORT = r"(6553[0-5]|655[0-2][0-9]|65[0-4][0-9]{2}|6[0-4][0-9]{3}|[1-5][0-9]{4}|[1-9][0-9]{0,3})"
+_TARGET = rf"^https?://([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(:{_PORT})?(/[!-~]*)?\Z"
+# What a text that does not match is told.
+WANTED = {
+    _UUID: "a UUID is wanted, such as 7c9a3a5e-3c1e-4a55-9d55-0d6f1f6c2b11",
+    _URI: "a URI is wanted, such as urn:example:ue:1",
+    _NAME: "a text without control characters is wanted",
+    _TARGET: "an http or https URL is wanted, such as http://127.0.0.1:9000/in",
+}
 MAX_TARGET_URI = 2_000
 
 ServiceId = Annotated[
     str,
     Meta(
-        pattern=r"^[A-Za-z][A-Za-z0-9+.-]*:[!-~]+\Z",
+        pattern=_URI,
         max_length=MAX_URI_BYTES,
         description="A Service ID, a URI.",
         examples=["urn:example:ue:1"],
@@ -29,7 +39,7 @@ Name = Annotated[
     Meta(
         min_length=1,
         max_length=255,
-        pattern=r"^[^\u0000-\u001f\u007f-\u009f]+\Z",
+        pattern=_NAME,
         description="A name: an area, a topic or an Application ID.",
         examples=["temperature"],
     ),
@@ -50,7 +60,7 @@ Cause = Annotated[str, Meta(max_length=4 * MAX_CAUSE_BYTES, description="Why it 
 TargetUri = Annotated[
     str,
     Meta(
-        pattern=rf"^https?://([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(:{_PORT})?(/[!-~]*)?\Z",
+        pattern=_TARGET,
         max_length=MAX_TARGET_URI,
         description="Where the AS takes messages, reports and acks, by POST.",
         examples=["http://127.0.0.1:9000/msgin5g"],

@@ -10,7 +10,7 @@ import msgspec
 from aiohttp import web
 
 from msgin5g_host.http_access import PROBLEM_TYPE
-from msgin5g_server.northbound_types import InvalidParam, ProblemDetails
+from msgin5g_server.northbound_types import WANTED, InvalidParam, ProblemDetails
 
 MAX_BODY_BYTES = 512 * 1024
 _BODY_S = 20.0
@@ -77,6 +77,9 @@ def parse(body: bytes, wanted: type[_T]) -> _T:
         text = str(problem)
         found = _WHERE.match(text)
         reason, where = found.groups() if found else (text, "")
+        for pattern, words in WANTED.items():
+            if repr(pattern) in reason:
+                reason = words
         pointer = "".join("/" + (name or index) for name, index in _STEP.findall(where))
         detail = f"{pointer or 'the body'}: {reason}"
         raise Problem(400, detail, (pointer or "/", reason)) from None

@@ -231,12 +231,17 @@ def test_a_report_on_what_nobody_sent_is_a_failed_delivery(tmp_path):
         (b'{"a":' * 100_000, None, "not JSON"),
         (b"[]", "/", "Expected `object`"),
         (as_message(payload=5), "/payload", "Expected `str`"),
-        ({**as_message(), "msgId": "1"}, "/msgId", "regex"),
+        ({**as_message(), "msgId": "1"}, "/msgId", "a UUID is wanted, such as"),
         (as_message(("AS", AS)), "/destAddr/addrType", "Invalid value 'AS'"),
         (as_message(stoAndFwInd="yes"), "/stoAndFwInd", "Expected `bool`"),
         (as_message(payload="x" * 65_537), "/payload", "65536"),
         (as_message(stoAndFwParams={"exprTime": "soon"}), "/stoAndFwParams/exprTime", "RFC3339"),
-        (as_message(origin="no uri"), "/oriAddr/addr", "regex"),
+        (
+            as_message(origin="no uri"),
+            "/oriAddr/addr",
+            "a URI is wanted, such as urn:example:ue:1",
+        ),
+        (as_message(("TOPIC", "a\nb")), "/destAddr/addr", "without control characters"),
     ],
 )
 def test_a_body_that_cannot_be_read_is_a_problem_that_names_the_member(
@@ -249,6 +254,16 @@ def test_a_body_that_cannot_be_read_is_a_problem_that_names_the_member(
         assert words in problem["detail"], problem
         if param:
             assert problem["invalidParams"][0]["param"] == param
+
+    run(tmp_path, job)
+
+
+@pytest.mark.parametrize("url", ["ftp://h/x", "http://", "http://h:99999/", "http://u:p@h/", ""])
+def test_a_target_that_cannot_be_called_is_told_what_is_wanted(tmp_path, url):
+    async def job(site):
+        status, problem, _ = await site.post(REGISTRATIONS, {"asSvcId": AS, "targetUri": url})
+        assert (status, problem["invalidParams"][0]["param"]) == (400, "/targetUri")
+        assert "an http or https URL is wanted, such as" in problem["detail"]
 
     run(tmp_path, job)
 
