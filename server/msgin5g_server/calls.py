@@ -33,12 +33,15 @@ Durably = Callable[[Callable[[int], Any]], Awaitable[Any]]
 
 
 class Answer:
-    """What became of a call. text: why it failed, or what a peer says beside its success."""
+    """What became of a call. text: why it failed; is_cause: it is another Server's."""
 
-    def __init__(self, code: int, text: str = "", is_stored: bool = False) -> None:
+    def __init__(
+        self, code: int, text: str = "", is_stored: bool = False, is_cause: bool = False
+    ) -> None:
         self.code = code
         self.text = text
         self.is_stored = is_stored
+        self.is_cause = is_cause
 
 
 _DELIVERED = Answer(coap.CHANGED)
@@ -117,6 +120,7 @@ class Calls:
         def heard(now: int) -> None:
             if answer.is_stored:
                 self._messages.stored_there(attempt, now)
+            attempt.is_cause = answer.is_cause
             self._messages.answered(attempt, answer.code, answer.text, now)
 
         # The disk said no: the delivery is still there, and is tried again after `rollback`.
@@ -165,7 +169,7 @@ def _acknowledged(content: bytes, message_id: str) -> Answer:
         return Answer(coap.UNAVAILABLE, "the answer is to another message")
     if ack.status == FAILED:
         cause = ack.failureCause if isinstance(ack.failureCause, str) else ""
-        return Answer(coap.BAD_REQUEST, cause or FAILED)
+        return Answer(coap.BAD_REQUEST, cause or FAILED, is_cause=bool(cause))
     return Answer(coap.CHANGED, is_stored=ack.status == STORED)
 
 

@@ -55,9 +55,10 @@ class Attempt:
     """Deliveries that travel in one POST to one recipient, or in one notification.
 
     observe: the notification's number, left_ms: how long its subscription lasts; None for a POST.
+    is_cause: the text of a refusal is that of another Server, which asked the recipient or not.
     """
 
-    __slots__ = ("recipient", "peer", "batch", "observe", "left_ms")
+    __slots__ = ("recipient", "peer", "batch", "observe", "left_ms", "is_cause")
 
     def __init__(self, recipient: str, peer: str, batch: list[Delivery]) -> None:
         self.recipient = recipient
@@ -65,6 +66,7 @@ class Attempt:
         self.batch = batch
         self.observe: int | None = None
         self.left_ms: int | None = None
+        self.is_cause = False
 
 
 class Mailbox:
@@ -221,7 +223,7 @@ class Courier:
             self._serve(recipient, now)
 
     def answered(self, attempt: Attempt, code: int, text: str, now: int) -> None:
-        """The recipient, or its gateway, answered."""
+        """The recipient, its gateway or its Server answered."""
         box, is_current = self._end(attempt)
         if code < coap.BAD_REQUEST:
             for delivery in attempt.batch:
@@ -235,8 +237,11 @@ class Courier:
         elif code == coap.NOT_FOUND or code >= coap.INTERNAL_ERROR:
             self._unavailable(attempt, text or code_text(code), now)
         else:
+            cause = f"{gaps.CAUSE_RECIPIENT_REFUSED}: {text}".rstrip(": ")
             for delivery in attempt.batch:
-                self._discard(delivery, f"{gaps.CAUSE_RECIPIENT_REFUSED}: {text}".rstrip(": "))
+                # Others' words are no names for counters.
+                counted = gaps.CAUSE_RECIPIENT_REFUSED
+                self._discard(delivery, text if attempt.is_cause else cause, counted)
 
     def failed(self, attempt: Attempt, reason: str, now: int) -> None:
         """Nobody answered."""
@@ -345,8 +350,8 @@ class Courier:
         self._ready[attempt.recipient] = None
         return box, True
 
-    def _discard(self, delivery: Delivery, cause: str) -> None:
-        self._counters["discarded: " + cause.partition(":")[0]] += 1
+    def _discard(self, delivery: Delivery, cause: str, counted: str | None = None) -> None:
+        self._counters["discarded: " + (counted or cause.partition(":")[0])] += 1
         self._store.drop_delivery(delivery)
         self._postman.discarded(delivery, cause)
 
