@@ -18,6 +18,7 @@ _BAUD = 115200
 _CHUNK_BYTES = 256
 # What comes in while the board collects garbage or writes its flash: 0.17 s at 115200 baud.
 _UART_BUFFER_BYTES = 2048
+_UART_OUT_BYTES = 512  # most frames at once; of longer ones the rest waits in the queue
 _TTY_BAUDS = (9600, 57600, 115200, 230400, 460800, 500000, 576000, 921600, 1000000, 1152000)
 _VMIN = 6
 _REASONS = {
@@ -99,7 +100,7 @@ class SerialLink:
                 size = self._stream.write(data) or 0
                 self._queued_bytes -= size
                 if size < len(data):
-                    self._queue[0] = data[size:]
+                    self._queue[0] = memoryview(data)[size:]
                 else:
                     self._queue.pop(0)
             self._writer = None
@@ -172,7 +173,8 @@ class _Uart:
         if not hasattr(machine, "UART"):
             raise OSError(errno.ENODEV, "uart%d: this machine has no UART" % self._number)
         settings = {name: machine.Pin(number) for name, number in self._pins.items()}
-        settings["rxbuf"] = settings["txbuf"] = _UART_BUFFER_BYTES
+        settings["rxbuf"] = _UART_BUFFER_BYTES
+        settings["txbuf"] = _UART_OUT_BYTES
         try:
             return machine.UART(  # type: ignore[call-overload]
                 self._number, baudrate=self._baud, timeout=0, **settings
