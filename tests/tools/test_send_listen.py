@@ -49,13 +49,13 @@ def test_a_message_and_its_report(server):
 
 
 def test_a_large_file_goes_in_segments_and_octets_survive(server, tmp_path):
-    data = os.urandom(30_000)
+    data = os.urandom(49_140)
     file = tmp_path / "big"
     file.write_bytes(data)
     reader = listen(server, "--ue", B, "--count", "1")
     code, out, _ = send(server, "--to", B, "--report", "--json", f"@{file}")
     lines = [json.loads(line) for line in out.splitlines()]
-    assert code == 0 and lines[-1]["event"] == "delivered" and lines[-1]["bytes"] == 30_000
+    assert code == 0 and lines[-1]["event"] == "delivered" and lines[-1]["bytes"] == 49_140
     assert sum(line["event"] == "progress" for line in lines) > 20
     got = reader.wait_for("received")
     assert base64.b64decode(got["payload"].removeprefix("data:;base64,")) == data
@@ -90,11 +90,18 @@ def test_applications_send_and_listen(server):
         (["--to", B, "x"], 1, "recipient unavailable"),
         (["--as", "urn:x:y", "--to", B, "x"], 1, "is no application"),
         (["--to", B, "@/no/such/file"], 2, "/no/such/file: No such file"),
+        (["--to", B, "@/dev/zero"], 2, "/dev/zero: too long; 65,536 bytes of text are the most"),
+        (["--to", B, "@{octets}"], 2, "octets: too long; 65,536 bytes of text are the most"),
+        (["--as", "urn:x:y", "--to", B, "@{some}"], 2, "some: an application sends text in UTF-8"),
         (["--to", B, "--store-until", "soon", "x"], 2, "--store-until: a date-time"),
         (["--to", B, "--from", "nobody", "x"], 2, "a URI is wanted"),
     ],
 )
-def test_what_cannot_be_sent_says_why(server, arguments, code, said):
+def test_what_cannot_be_sent_says_why(server, tmp_path, arguments, code, said):
+    for name, size in (("some", 9), ("octets", 49_141)):
+        (tmp_path / name).write_bytes(b"\xff" * size)
+    paths = {"some": tmp_path / "some", "octets": tmp_path / "octets"}
+    arguments = [one.format_map(paths) for one in arguments]
     # A message that nobody asked a report on may be refused after it was taken.
     got, out, error = send(server, "--report", *arguments)
     assert got == code and said in out + error, (out, error)

@@ -79,8 +79,8 @@ class Client:
             ) from None
         if self.state == "refused":
             raise ClientError(
-                f"the server refused the UE: {self.cause}; add an account in server.toml or start "
-                "it with --open"
+                f"the server refused the UE: {self.cause}; see its [[ue]] in server.toml, where "
+                "an account without `gateway` is wanted, or start the server with --open"
             )
 
     def send(

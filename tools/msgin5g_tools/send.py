@@ -5,12 +5,13 @@ import asyncio
 import json
 import sys
 import time
-from pathlib import Path
 from typing import Any
 
 from msgin5g import gaps
 from msgin5g.errors import CallerError
+from msgin5g.limits import MAX_MESSAGE_BYTES
 from msgin5g.moments import format_date_time, parse_date_time
+from msgin5g.octets import to_text
 from msgin5g.payload_errors import BadMessage
 from msgin5g_host.config import check_uri, parse_address
 from msgin5g_tools.client import Client, ClientError, Event
@@ -19,6 +20,7 @@ from msgin5g_tools.inbox import post
 
 _DEFAULT_FROM = "urn:example:ue:shell"
 _DEFAULT_SERVER = "coap://127.0.0.1:65401"
+_MAX_BINARY_BYTES = (MAX_MESSAGE_BYTES - len(gaps.BINARY_PREFIX)) // 4 * 3
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -26,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.description = (
         "Send a message through a server. The sender is a UE that registers from here for as long "
         "as it takes, or with --as an application of the server. Exit code 0 when the server took "
-        "the message (with --report: when it was delivered), 1 if not, 2 for wrong use."
+        "the message (with --report and --from: when it was delivered), 1 if not, 2 for wrong use."
     )
     parser.add_argument("text", metavar="TEXT|@FILE", help="the payload, or @ and a file's name")
     parser.add_argument("--to", required=True, metavar="URI", help="Service ID, group or topic")
@@ -43,7 +45,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="the UE that sends (default %(default)s): registered from here meanwhile, then "
         "de-registered; not one that runs elsewhere",
     )
-    sender.add_argument("--as", dest="as_id", metavar="URI", help="the application that sends")
+    sender.add_argument(
+        "--as",
+        dest="as_id",
+        metavar="URI",
+        help="the application that sends; reports come to `listen --as` of it",
+    )
     parser.add_argument("--report", action="store_true", help="ask for a delivery report")
     parser.add_argument(
         "--priority", choices=("HIGH", "NORMAL", "LOW"), default="NORMAL", help="default NORMAL"
@@ -72,7 +79,7 @@ def add_server_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Send; returns the exit code."""
     try:
-        payload = _payload(args.text)
+        payload = _payload(args)
         until_ms = _until(args.store_until)
         address = server_address(args.server)
         for uri in (args.origin, args.service_id):
@@ -153,13 +160,25 @@ async def _send(
     return 0
 
 
-def _payload(text: str) -> bytes:
-    if not text.startswith("@"):
-        return text.encode()
-    try:
-        return Path(text[1:]).read_bytes()
-    except OSError as problem:
-        raise ValueError(f"{text[1:]}: {problem.strerror}") from None
+def _payload(args: argparse.Namespace) -> bytes:
+    """Return what is sent. Raises ValueError: it cannot be read, or no server would take it."""
+    text, name = args.text, "TEXT"
+    data: bytes = text.encode(errors="surrogateescape")
+    if text.startswith("@"):
+        name = text[1:]
+        try:
+            with open(name, "rb") as file:
+                data = file.read(MAX_MESSAGE_BYTES + 1)
+        except OSError as problem:
+            raise ValueError(f"{name}: {problem.strerror}") from None
+    if len(to_text(data).encode()) > MAX_MESSAGE_BYTES:
+        raise ValueError(
+            f"{name}: too long; {MAX_MESSAGE_BYTES:,} bytes of text are the most, or "
+            f"{_MAX_BINARY_BYTES:,} of anything else, which travels as base64"
+        )
+    if args.as_id and to_text(data).encode() != data:
+        raise ValueError(f"{name}: an application sends text in UTF-8; let a UE send this, --from")
+    return data
 
 
 def _until(text: str | None) -> int | None:
