@@ -65,6 +65,9 @@ async def read_body(request: web.Request) -> bytes:
             return await request.read()
     except TimeoutError:
         raise Problem(408, f"the body did not arrive within {_BODY_S:g} s") from None
+    except ConnectionError:
+        # Nobody is there to hear it.
+        raise Problem(400, "the connection ended within the body") from None
     except web.HTTPRequestEntityTooLarge:
         raise Problem(413, f"at most {MAX_BODY_BYTES} bytes are taken") from None
 

@@ -4,6 +4,7 @@ import asyncio
 import json
 
 import pytest
+from aiohttp import web
 
 from msgin5g import gaps, registration
 from msgin5g_server import outside, problems
@@ -19,6 +20,7 @@ from tests.server.http_world import (
     a_report,
     an_address,
     as_message,
+    eventually,
     ue_message,
 )
 from tests.world import SERVICE, ue_id
@@ -394,15 +396,47 @@ def test_the_document_and_the_page_are_served(tmp_path):
     run(tmp_path, job)
 
 
-@pytest.mark.parametrize("path", [REGISTRATIONS, AS_MESSAGE, REPORT, "/messages", "/view/reports"])
+WITH_A_BODY = REGISTRATIONS, AS_MESSAGE, REPORT, "/messages", "/view/reports"
+
+
+async def begin(site, path):
+    """A connection on which one octet of nine has come."""
+    reader, writer = await asyncio.open_connection(*site.http.address)
+    head = f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 9\r\n"
+    writer.write(head.encode() + b"Content-Type: application/json\r\n\r\n{")
+    await writer.drain()
+    return reader, writer
+
+
+@pytest.mark.parametrize("path", WITH_A_BODY)
 def test_a_body_that_does_not_come_is_not_waited_for(tmp_path, monkeypatch, path):
     monkeypatch.setattr(problems, "_BODY_S", 0.01)
 
     async def job(site):
-        reader, writer = await asyncio.open_connection(*site.http.address)
-        head = f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 9\r\n"
-        writer.write(head.encode() + b"Content-Type: application/json\r\n\r\n{")
+        reader, writer = await begin(site, path)
         assert b" 408 " in await asyncio.wait_for(reader.readline(), 10)
         writer.close()
 
     run(tmp_path, job)
+
+
+@pytest.mark.parametrize("path", WITH_A_BODY)
+def test_a_connection_that_ends_within_the_body_is_no_error_of_ours(
+    tmp_path, monkeypatch, caplog, path
+):
+    read, is_reading = web.Request.read, asyncio.Event()
+
+    async def observed(request):
+        is_reading.set()
+        return await read(request)
+
+    monkeypatch.setattr(web.Request, "read", observed)
+
+    async def job(site):
+        _, writer = await begin(site, path)
+        await asyncio.wait_for(is_reading.wait(), 10)
+        writer.close()
+        await eventually(lambda: not site.http._runner.server.connections)
+
+    run(tmp_path, job)
+    assert [one.message for one in caplog.records if one.levelname == "ERROR"] == []

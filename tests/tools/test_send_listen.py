@@ -89,6 +89,11 @@ def test_applications_send_and_listen(server):
         (["--to", "urn:example:group:none", "--group", "x"], 1, "unknown recipient"),
         (["--to", B, "x"], 1, "recipient unavailable"),
         (["--as", "urn:x:y", "--to", B, "x"], 1, "is no application"),
+        (
+            ["--from", AS, "--to", B, "x"],
+            1,
+            "refused the UE: an application has this Service ID\n",
+        ),
         (["--to", B, "@/no/such/file"], 2, "/no/such/file: No such file"),
         (["--to", B, "@/dev/zero"], 2, "/dev/zero: too long; 65,536 bytes of text are the most"),
         (["--to", B, "@{octets}"], 2, "octets: too long; 65,536 bytes of text are the most"),

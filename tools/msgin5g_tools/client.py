@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from msgin5g import gaps
 from msgin5g_host.clock import Clock
 from ue.config import defaults
 from ue.modes import make_core
@@ -18,6 +19,12 @@ _KEPT_BYTES = 1 << 20
 _KEPT_MESSAGES = 64
 _GOODBYE_S = 3.0
 _LOOK_S = 0.02
+
+_OF_ITS_ACCOUNT = gaps.CAUSE_UNKNOWN_UE, gaps.CAUSE_ONLY_THROUGH_GATEWAY
+_ACCOUNT_WANTED = (
+    "; see its [[ue]] in server.toml, where an account without `gateway` is wanted, or start the "
+    "server with --open"
+)
 
 Event = tuple[Any, ...]
 
@@ -78,10 +85,8 @@ class Client:
                 "running there? Give --server"
             ) from None
         if self.state == "refused":
-            raise ClientError(
-                f"the server refused the UE: {self.cause}; see its [[ue]] in server.toml, where "
-                "an account without `gateway` is wanted, or start the server with --open"
-            )
+            hint = _ACCOUNT_WANTED if self.cause in _OF_ITS_ACCOUNT else ""
+            raise ClientError(f"the server refused the UE: {self.cause}{hint}")
 
     def send(
         self,
