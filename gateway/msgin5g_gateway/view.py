@@ -19,6 +19,7 @@ from msgin5g_host.http_access import (
     is_loopback,
     server_tls,
 )
+from msgin5g_host.http_log import LOGGER
 from msgin5g_host.journal import Journal
 from msgin5g_host.listening import listening
 from msgin5g_host.log import EventLog
@@ -180,7 +181,9 @@ class GatewayHttp:
         self._streams = CaptureStreams(gateway.capture, self._view.check)
         self._streams.add_routes(self.app)
         Metrics(GATEWAY, sources(gateway, journal, reports), need).add_routes(self.app)
-        self._runner = web.AppRunner(self.app, access_log=None, shutdown_timeout=1.0)
+        self._runner = web.AppRunner(
+            self.app, access_log=None, logger=LOGGER, shutdown_timeout=1.0
+        )
         self.address: tuple[str, int] = ("", 0)
 
     async def start(self, host: str, port: int) -> None:

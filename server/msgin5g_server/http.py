@@ -12,6 +12,7 @@ from msgin5g_host.capture_http import CaptureStreams
 from msgin5g_host.clock import Clock, iso
 from msgin5g_host.config import show_address
 from msgin5g_host.http_access import server_tls
+from msgin5g_host.http_log import LOGGER
 from msgin5g_host.journal import Journal
 from msgin5g_host.listening import listening
 from msgin5g_host.metrics import SERVER, Metrics, Source
@@ -70,7 +71,7 @@ class HttpServer:
         Metrics(SERVER, metrics, self._access.need_operator).add_routes(app)
         self._streams = CaptureStreams(capture, self._view.check)
         self._streams.add_routes(app)
-        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
+        self._runner = web.AppRunner(app, access_log=None, logger=LOGGER, shutdown_timeout=1.0)
         self.address: tuple[str, int] = ("", 0)
 
     async def start(self, host: str, port: int) -> None:

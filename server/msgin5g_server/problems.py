@@ -68,6 +68,9 @@ async def read_body(request: web.Request) -> bytes:
     except ConnectionError:
         # Nobody is there to hear it.
         raise Problem(400, "the connection ended within the body") from None
+    except web.RequestPayloadError:
+        text = "the body is not what Content-Encoding or Transfer-Encoding says"
+        raise Problem(400, text) from None
     except web.HTTPRequestEntityTooLarge:
         raise Problem(413, f"at most {MAX_BODY_BYTES} bytes are taken") from None
 

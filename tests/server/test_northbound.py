@@ -440,3 +440,47 @@ def test_a_connection_that_ends_within_the_body_is_no_error_of_ours(
 
     run(tmp_path, job)
     assert [one.message for one in caplog.records if one.levelname == "ERROR"] == []
+
+
+def test_what_is_no_http_leaves_no_traceback_either(tmp_path, caplog):
+    async def job(site):
+        for frame in (b"\x16\x03\x01\x02\x00\x01\r\n\r\n", b"GET / HTTP/9\r\n\r\n"):
+            reader, writer = await asyncio.open_connection(*site.http.address)
+            writer.write(frame)
+            assert b" 400 " in await asyncio.wait_for(reader.readline(), 10)
+            writer.close()
+
+    run(tmp_path, job)
+    assert [one.message for one in caplog.records if one.levelname == "ERROR"] == []
+
+
+def test_an_error_of_ours_has_its_traceback(tmp_path, monkeypatch, caplog):
+    async def job(site):
+        monkeypatch.setattr(problems, "parse", lambda body, wanted: 1 // 0)
+        async with site.session.post(AS_MESSAGE, json={}) as answer:
+            assert answer.status == 500
+
+    run(tmp_path, job)
+    (one,) = (one for one in caplog.records if one.levelname == "ERROR")
+    assert one.exc_info[0] is ZeroDivisionError
+
+
+@pytest.mark.parametrize(
+    ("header", "body"),
+    [
+        ("Content-Encoding: gzip\r\nContent-Length: 9", b"not gzip!"),
+        ("Content-Encoding: deflate\r\nContent-Length: 9", b"\xff" * 9),
+        ("Transfer-Encoding: chunked", b"1\r\n{\r\nzz\r\n"),
+    ],
+)
+@pytest.mark.parametrize("path", WITH_A_BODY)
+def test_a_body_in_no_such_encoding_is_the_clients_error(tmp_path, caplog, path, header, body):
+    async def job(site):
+        reader, writer = await asyncio.open_connection(*site.http.address)
+        head = f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n{header}\r\n"
+        writer.write(head.encode() + b"Content-Type: application/json\r\n\r\n" + body)
+        assert b" 400 " in await asyncio.wait_for(reader.readline(), 10)
+        writer.close()
+
+    run(tmp_path, job)
+    assert [one.message for one in caplog.records if one.levelname == "ERROR"] == []
