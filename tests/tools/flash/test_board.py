@@ -69,6 +69,9 @@ def test_a_board_with_too_little_memory_is_refused_for_what_takes_more():
         (PICO_W, {"link": "udp://h:1", "wifi_ssid": "x"}, None),
         (PICO_W, {"link": "ble://"}, None),
         (PICO, {"link": "serial://uart1"}, None),
+        (PICO, {"link": "serial://uart2"}, "this board has no uart2; it has uart0 to uart1"),
+        ({**PICO, "platform": "esp32"}, {"link": "serial://uart2"}, None),
+        ({**PICO, "platform": "esp32"}, {"link": "serial://uart3"}, "no uart3; it has uart0"),
     ],
 )
 def test_a_link_that_the_board_does_not_have(board, given, text):

@@ -201,6 +201,9 @@ def test_a_ue_that_cannot_register_is_told(board):
     [
         ((), "how does this board reach the gateway? Add --link"),
         (("--link", "udp://h:1"), "this board has no Wi-Fi; use serial://uart0"),
+        (("--link", "ble://"), "this board has no BLE; use serial://uart0"),
+        (("--link", "serial://uart2"), "this board has no uart2; it has uart0 to uart1"),
+        (("--config", __file__), "a JSON file is wanted, as docs/reference/config.md has one"),
         ((*LINK, "--set", "watchdog_s=9"), "watchdog_s: at most 8 on this board"),
         ((*LINK, "--set", "lnik=x"), "unknown key 'lnik'; did you mean 'link'?"),
         ((*LINK, "--set", "wait_s=x"), "wait_s: a whole number is wanted, not 'x'"),

@@ -64,6 +64,20 @@ def test_a_port_that_is_not_there(given, text):
     assert str(error.value) == text
 
 
+def test_a_port_that_is_no_port(tmp_path):
+    file = tmp_path / "README.md"
+    file.touch()
+    for given in (str(tmp_path), str(file)):
+        with pytest.raises(WrongUse, match="that is a file or a folder, no port; a0 "):
+            ports.find(given, [port("/dev/ttyACM0")])
+    with pytest.raises(WrongUse, match="there is no nowhere; nothing is plugged in"):
+        ports.find("nowhere", [port("/dev/ttyS0", vid=None)])
+
+
+def test_a_port_that_is_not_given_is_the_only_one():
+    assert ports.find("", [port("/dev/ttyACM0")]) == "/dev/ttyACM0"
+
+
 def test_a_device_without_rights_names_the_group_and_the_command(tmp_path, monkeypatch):
     device = tmp_path / "ttyACM0"
     device.touch()

@@ -13,6 +13,9 @@ OLDEST = (1, 22)
 # What a registered UE takes before the first message, measured on a Pico, and a fifth more.
 LEAST_FREE_BYTES = {"client": 108_000, "coap": 115_000, "l3": 70_000}
 
+# By `sys.platform`; an ESP32-C3 has one less.
+_LAST_UART = {"rp2": 1, "esp32": 2}
+
 _PROBE = """
 import sys, os, gc
 gc.collect()
@@ -31,7 +34,7 @@ except (ImportError, AttributeError):
     pass
 for m in ("network", "bluetooth"):
     try:
-        d[m] = m != "network" or hasattr(__import__(m), "WLAN")
+        d[m] = hasattr(__import__(m), "WLAN" if m == "network" else "BLE")
     except ImportError:
         d[m] = False
 print(repr(d))
@@ -123,6 +126,10 @@ def check(facts: Facts, config: dict[str, Any]) -> None:
         raise WrongUse("wifi_ssid: this board has no Wi-Fi")
     if scheme == "serial" and not place.startswith("uart"):
         raise WrongUse(f"link: {config['link']}: a board has serial://uart0, serial://uart1, ...")
+    number = place.partition("?")[0].removeprefix("uart")
+    last = _LAST_UART.get(facts.platform)
+    if scheme == "serial" and last is not None and number.isdigit() and int(number) > last:
+        raise WrongUse(f"link: this board has no uart{number}; it has uart0 to uart{last}")
 
 
 def _or_udp(facts: Facts) -> str:

@@ -131,10 +131,15 @@ def _given(args: argparse.Namespace) -> dict[str, Any]:
     if args.config:
         try:
             given = json.loads(Path(args.config).read_text(encoding="utf-8"))
-        except (OSError, ValueError) as problem:
-            raise ConfigError(f"{args.config}: {problem}") from None
+        except OSError as problem:
+            raise ConfigError(f"--config {args.config}: {problem.strerror}") from None
+        except ValueError as problem:
+            raise ConfigError(
+                f"--config {args.config}: a JSON file is wanted, as docs/reference/config.md has "
+                f"one; {problem}"
+            ) from None
         if not isinstance(given, dict):
-            raise ConfigError(f"{args.config}: an object {{...}} is wanted")
+            raise ConfigError(f"--config {args.config}: an object {{...}} is wanted")
     for text in args.settings:
         key, separator, value = text.partition("=")
         if not separator:
@@ -204,6 +209,7 @@ def _install(
     is_rehearsal: bool,
 ) -> Names:
     """Returns what the names in the board's tracebacks mean."""
+    report.tell("compile", f"compiling this UE's modules for {facts.form}; that takes a moment")
     compiled = compile_all(sources(merge(keys)), facts.form)
     wanted = {f"lib/{name}": data for name, data in compiled.files.items()}
     wanted[install.CONFIG] = (json.dumps(keys, indent=2) + "\n").encode()
@@ -249,7 +255,10 @@ def _start(transport: SerialTransport, wait_s: float, report: Report, names: Nam
     if state == "ended":
         raise FlashError(f"the UE does not run: {cause}")
     if state is None:
-        raise FlashError(f"the board said nothing of a state within {wait_s:.0f} s")
+        raise FlashError(
+            f"the board said nothing of a state within {wait_s:.0f} s; press its reset button, "
+            "then type the same command again"
+        )
     raise FlashError(
         f"not registered within {wait_s:.0f} s (state {state}{f': {cause}' if cause else ''}); "
         "is the gateway there, and is the link right? The board tries on"

@@ -52,6 +52,11 @@ def _open(device: str, answer_s: float) -> SerialTransport:
     try:
         return SerialTransport(device, timeout=answer_s)
     except (TransportError, serial.SerialException, OSError, ValueError) as problem:
+        if "://" in device:
+            raise WrongUse(
+                f"nothing answers at {device}; does what listens there, such as `make box`, still "
+                "run, and is this the address that it tells?"
+            ) from None
         raise WrongUse(
             f"{device} cannot be opened; is the board plugged in, and no other program "
             f"(a terminal, mpremote, an editor) connected to it? ({problem})"

@@ -29,20 +29,22 @@ def find(given: str | None, ports: Iterable[ListPortInfo] | None = None) -> str:
     if given and "://" in given:
         return given
     plugged = list(list_ports.comports() if ports is None else ports)
-    if given is None:
-        return _only([one for one in plugged if one.vid is not None])
+    usb = [one for one in plugged if one.vid is not None]
+    if not given:
+        return _only(usb)
     if given.startswith("id:"):
         for one in plugged:
             if one.serial_number == given[3:]:
                 return str(one.device)
-        raise WrongUse(f"--port {given}: no board with that serial number; {_list(plugged)}")
+        raise WrongUse(f"--port {given}: no board with that serial number; {_list(usb)}")
     device = given.removeprefix("port:")
     short = _SHORT_NAME.fullmatch(device)
     if short:
         device = _SHORT[short[1]] + short[2]
-    if device.startswith("/") and not os.path.exists(device):
-        usb = [one for one in plugged if one.vid is not None]
+    if not device.startswith(_SHORT["c"]) and not os.path.exists(device):
         raise WrongUse(f"--port {given}: there is no {device}; {_list(usb)}")
+    if os.path.isfile(device) or os.path.isdir(device):
+        raise WrongUse(f"--port {given}: that is a file or a folder, no port; {_list(usb)}")
     return device
 
 

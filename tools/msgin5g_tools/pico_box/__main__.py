@@ -64,7 +64,8 @@ def _say(line: str) -> None:
 def _show(box: PicoBox) -> None:
     _say(f"console  {box.console_url}  or the tty {box.console_tty}")
     _say(f"uart 0   {box.uart_url}")
-    _say(f"try: mpremote connect {box.console_url} exec 'print(1 + 1)'; Ctrl-C ends the box")
+    _say(f"try: mpremote connect {box.console_url} exec 'print(1 + 1)'")
+    _say(f"or:  msgin5g flash --port {box.console_url} --link serial://uart0; Ctrl-C ends the box")
 
 
 if __name__ == "__main__":
