@@ -1,6 +1,6 @@
 """What entries say of the trace that they are in: its kind, and what has become of it."""
 
-from msgin5g import l3
+from msgin5g import l3, names
 from msgin5g_host.follower import Entry
 
 UNDER_WAY, DEFERRED, DISCARDED, REJECTED = "under way", "deferred", "discarded", "rejected"
@@ -9,6 +9,7 @@ REGISTERED, REFUSED, DEREGISTERED = "registered", "refused", "deregistered"
 # A message that reached one recipient of several is delivered; a report says more than that.
 _WEIGHT = {UNDER_WAY: 0, DEFERRED: 1, DELIVERED: 3, REPORTED: 4}
 _END_WEIGHT = 2
+_FAILED = (DISCARDED, REJECTED)
 MESSAGE_KINDS = ("MSG", "IMDN", "MSGRESP", "SEGREC", "SEGCONFIR")
 _KINDS = (*MESSAGE_KINDS, "GWREG", "REG", "DEREG", "BREG", "GET")
 # What devices without an MSGin5G client call the same.
@@ -31,6 +32,9 @@ def kind_of(entry: Entry) -> str:
 def advanced(state: str, entry: Entry) -> str:
     """Return the state of a trace after an entry."""
     new = _state(entry)
+    if state in _FAILED and new in (REJECTED, REPORTED):
+        # The sender is told of the failure; devices hear it as a delivery report.
+        return state
     known = new and _WEIGHT.get(new, _END_WEIGHT) >= _WEIGHT.get(state, _END_WEIGHT)
     return new if known else state
 
@@ -41,6 +45,8 @@ def _state(entry: Entry) -> str:
         return {"MSG": DELIVERED, "IMDN": REPORTED}.get(kind, "")
     if event == "discarded":
         return DISCARDED if kind == "MSG" else ""
+    if event == "message" and kind == "MSGRESP" and entry.get("status") == names.FAILURE:
+        return REJECTED
     if event in ("refused", "rejected"):
         return REJECTED if kind in MESSAGE_KINDS else REFUSED
     if event == "answered":

@@ -125,6 +125,26 @@ def test_states(events, state):
     assert diary.trace()["state"] == state
 
 
+def test_who_is_told_of_a_failure_has_no_message_reported():
+    """A gateway makes a delivery report for a device from a MSGRESP that says failure."""
+    diary = Diary()
+    ways = {"trace": TRACE, "ue": UE1}
+    diary.message("tx", "MSG", "gateway", **ways)
+    diary.message("rx", "MSGRESP", "gateway", **ways, status="failure")
+    assert diary.trace()["state"] == "rejected"
+    diary.add("discarded", what="MSG", **ways)
+    diary.message("rx", "MSGRESP", "gateway", **ways, status="failure")
+    diary.add("delivered", "gateway", what="IMDN", **ways)
+    assert diary.trace()["state"] == "discarded"
+
+
+def test_a_report_of_another_recipient_counts_after_one_was_discarded():
+    diary = Diary()
+    for event, what in (("discarded", "MSG"), ("delivered", "MSG"), ("delivered", "IMDN")):
+        diary.add(event, what=what, trace=TRACE, ue=UE1)
+    assert diary.trace()["state"] == "reported"
+
+
 def test_what_was_sent_comes_before_it_was_received_in_the_same_millisecond():
     journal = Journal()
     south, north = "MSGin5G-6", "MSGin5G-1"
