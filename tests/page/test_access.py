@@ -62,6 +62,16 @@ def test_a_page_with_a_token_asks_for_it_until_it_is_right(browser, alone):
     browser.driver.execute_script("sessionStorage.clear()")
 
 
+def test_a_token_that_no_header_can_carry_is_asked_for_again(browser, alone):
+    server = alone(accounts("urn:example:ue:1") + f'\n[http]\ntoken = "{TOKEN}"\n')
+    open_locked(browser, server, f"“{TOKEN}”")
+    browser.until(lambda: "ASCII" in browser.text("dialog .wrong"), "it says what is wrong")
+    browser.write("dialog [name=token]", TOKEN)
+    browser.click("dialog [type=submit]")
+    browser.until(lambda: names(browser) == ["urn:example:ue:1"], "the list is there")
+    browser.driver.execute_script("sessionStorage.clear()")
+
+
 def test_hostile_names_and_payloads_are_text(browser, alone):
     server = alone(accounts(*HOSTILE))
     browser.open(server.page)

@@ -4,6 +4,8 @@ const KEY = "msgin5g-token";
 
 let token = sessionStorage.getItem(KEY) ?? "";
 let asked = null;
+// What a header can carry; a browser sends no request with anything else.
+const CARRIED = /^[\x21-\x7e]*$/;
 let onAsk = async () => "";
 
 /** The API said no. status: of HTTP, 0 if nobody answered; message: a sentence for a person. */
@@ -40,9 +42,17 @@ export async function call(path, options = {}) {
 }
 
 async function login(problem) {
-  asked ??= onAsk(problem).finally(() => (asked = null));
+  asked ??= askUntilCarried(problem).finally(() => (asked = null));
   token = await asked;
   sessionStorage.setItem(KEY, token);
+}
+
+async function askUntilCarried(problem) {
+  for (;;) {
+    const given = await onAsk(problem);
+    if (CARRIED.test(given)) return given;
+    problem = "a token has ASCII letters, digits and signs only";
+  }
 }
 
 async function sentence(answer) {
