@@ -159,7 +159,8 @@ def test_hostile_text_is_shown_as_text_on_a_terminal(server):
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--limit", "-1"], ["x", "--follow"], ["x", "--ue", A], ["--count", "-1"]]
+    "arguments",
+    [["--limit", "-1"], ["--limit", "0"], ["x", "--follow"], ["x", "--ue", A], ["--count", "-1"]],
 )
 def test_wrong_use(capsys, arguments):
     assert main(["messages", *arguments]) == 2

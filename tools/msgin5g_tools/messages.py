@@ -60,8 +60,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Print them; returns 0, 1 if no server answers or knows it, 2 for wrong use."""
     try:
-        if args.limit < 0 or args.count < 0:
-            raise ValueError("--limit and --count are numbers from 0")
+        if args.limit < 1:
+            raise ValueError("--limit is a number from 1")
+        if args.count < 0:
+            raise ValueError("--count is a number from 0, which is for ever")
         if args.trace and (args.follow or args.ue):
             raise ValueError("TRACE is one message; leave out --follow and --ue")
         server = connect(args)
