@@ -160,12 +160,39 @@ def test_a_guarded_server_wants_its_token(tmp_path, monkeypatch, capsys):
         (["--http", "127.0.0.1:9", "--text"], 1, "no server answers at http://127.0.0.1:9"),
         (["-r", "/nowhere/x", "--text"], 1, "No such file"),
         (["-r", __file__, "--text"], 1, "this is not a capture of MSGin5G links"),
+        (["-r", "/dev/null", "--json"], 1, "this is not a capture of MSGin5G links"),
+        (["-r", "x", "--for", "1"], 2, "leave it out"),
         (["-o", "/nowhere/x"], 1, "No such file"),
     ],
 )
 def test_wrong_use_is_told(arguments, code, words, capsys):
     assert main(["trace", *arguments]) == code
     assert words in capsys.readouterr().err
+
+
+def test_a_file_of_a_few_words_is_no_capture(tmp_path, capsys):
+    """It is shorter than any block, and nothing is missing at its end."""
+    file = tmp_path / "words"
+    file.write_text("raspi\n")
+    for how in ("--json", "--text"):
+        assert main(["trace", "-r", str(file), how]) == 1
+        assert "this is not a capture of MSGin5G links" in capsys.readouterr().err
+
+
+def test_a_capture_that_was_cut_off_is_read_as_far_as_it_goes(tmp_path, capsys):
+    frame = pcapng.packet(pcapng.Frame(0, 1, False, "coap", PING, ""))
+    file = tmp_path / "x.pcapng"
+    file.write_bytes(pcapng.section() + pcapng.interface("udp://x", "") + frame + frame[:-4])
+    assert main(["trace", "-r", str(file), "--json"]) == 0
+    said = capsys.readouterr()
+    assert len(said.out.splitlines()) == 1 and "ends within a frame" in said.err
+
+
+def test_the_capture_that_is_read_is_not_written_over(tmp_path, capsys):
+    file = tmp_path / "x.pcapng"
+    file.write_bytes(pcapng.section())
+    assert main(["trace", "-r", str(file), "-o", str(file)]) == 2
+    assert "write over" in capsys.readouterr().err and file.read_bytes() == pcapng.section()
 
 
 def test_what_a_peer_sends_is_text_and_no_more(tmp_path, capsys):

@@ -46,11 +46,16 @@ class Blocks:
 
     def __init__(self) -> None:
         self._buffer = b""
+        self._has_begun = False
 
     def feed(self, data: bytes) -> Iterator[bytes]:
         """Take bytes. Raises ReadError."""
         self._buffer += data
         at = 0
+        if not self._has_begun and len(self._buffer) >= 4:
+            if self._buffer[:4] != _SECTION.to_bytes(4):
+                raise ReadError("this is not a capture of MSGin5G links")
+            self._has_begun = True
         try:
             while len(self._buffer) - at >= 12:
                 (length,) = struct.unpack_from("<I", self._buffer, at + 4)
@@ -62,6 +67,12 @@ class Blocks:
                 yield self._buffer[at - length : at]
         finally:
             self._buffer = self._buffer[at:]
+
+    def end(self) -> bool:
+        """Nothing more comes; returns whether it was whole. Raises ReadError if nothing came."""
+        if not self._has_begun:
+            raise ReadError("this is not a capture of MSGin5G links")
+        return not self._buffer
 
 
 class CaptureReader:
@@ -79,6 +90,10 @@ class CaptureReader:
                 yield from self._block(kind, block[8:-4])
             except (struct.error, IndexError, ValueError) as problem:
                 raise ReadError(f"the capture is damaged: {problem}") from None
+
+    def end(self) -> bool:
+        """Nothing more comes; returns whether it was whole. Raises ReadError if nothing came."""
+        return self._blocks.end()
 
     def _block(self, kind: int, body: bytes) -> Iterator[Frame]:
         if kind == _SECTION:

@@ -3,6 +3,7 @@
 import argparse
 import contextlib
 import json
+import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -17,6 +18,7 @@ _LONGEST_S = 1e7
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGALRM)
 
 Write = Callable[[bytes], None]
+End = Callable[[], bool]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -48,17 +50,24 @@ def run(args: argparse.Namespace) -> int:
             )
         if args.output and (args.text or args.json):
             raise ValueError("-o writes the capture, --text and --json print it: choose one")
+        if args.read and args.seconds is not None:
+            raise ValueError("--for is for a capture that is made, not for --read: leave it out")
+        if args.read and args.output and _are_same(args.read, args.output):
+            raise ValueError("-o would write over the capture that is read: name another file")
         client = connect(args)
     except ValueError as problem:
         print(f"msgin5g trace: {problem}", file=sys.stderr)
         return 2
     try:
         with contextlib.ExitStack() as stack:
-            write = _writer(args, stack)
-            if args.read:
-                with open(args.read, "rb") as file:
-                    for piece in iter(lambda: file.read(_PIECE_BYTES), b""):
-                        write(piece)
+            file = stack.enter_context(open(args.read, "rb")) if args.read else None
+            write, end = _writer(args, stack)
+            if file:
+                for piece in iter(lambda: file.read(_PIECE_BYTES), b""):
+                    write(piece)
+                if not end():
+                    note = f"{args.read} ends within a frame; all before it was read"
+                    print(f"msgin5g trace: {note}", file=sys.stderr)
             else:
                 _follow(lambda: client.pieces(_PATH), args.seconds, write)
     except BrokenPipeError:
@@ -70,8 +79,15 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _writer(args: argparse.Namespace, stack: contextlib.ExitStack) -> Write:
-    """Return what takes the pieces of the capture."""
+def _are_same(one: str, other: str) -> bool:
+    try:
+        return os.path.samefile(one, other)
+    except OSError:
+        return False  # one of them is not there
+
+
+def _writer(args: argparse.Namespace, stack: contextlib.ExitStack) -> tuple[Write, End]:
+    """Return what takes the pieces of the capture, and what says if it was whole at its end."""
     if args.output not in (None, "-"):
         return _whole_blocks(stack.enter_context(open(args.output, "wb")))
     if not (args.text or args.json or args.output is None and sys.stdout.isatty()):
@@ -82,10 +98,10 @@ def _writer(args: argparse.Namespace, stack: contextlib.ExitStack) -> Write:
         for frame in reader.feed(piece):
             print(json.dumps(fields(frame)) if args.json else line(frame), flush=True)
 
-    return show
+    return show, reader.end
 
 
-def _whole_blocks(file: BinaryIO) -> Write:
+def _whole_blocks(file: BinaryIO) -> tuple[Write, End]:
     """Write no block in part, so that what was written so far can always be read."""
     blocks = Blocks()
 
@@ -94,7 +110,7 @@ def _whole_blocks(file: BinaryIO) -> Write:
             file.write(block)
         file.flush()
 
-    return write
+    return write, blocks.end
 
 
 class _Ended(Exception):
