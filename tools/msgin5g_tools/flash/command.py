@@ -209,7 +209,7 @@ def _install(
     is_rehearsal: bool,
 ) -> Names:
     """Returns what the names in the board's tracebacks mean."""
-    report.tell("compile", f"compiling this UE's modules for {facts.form}; that takes a moment")
+    report.tell("compile", f"compiling this UE's modules for {facts.form}: some ten seconds")
     compiled = compile_all(sources(merge(keys)), facts.form)
     wanted = {f"lib/{name}": data for name, data in compiled.files.items()}
     wanted[install.CONFIG] = (json.dumps(keys, indent=2) + "\n").encode()
