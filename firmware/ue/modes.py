@@ -63,6 +63,10 @@ def check(config, max_frame_bytes):
     kinds = _KINDS if mode == CLIENT else _KINDS[:3]
     if config["say_kind"] not in kinds:
         return "say_kind: one of %s is wanted" % ", ".join(kinds)
+    # Areas and topics have names; so may have what a device without a client sends to.
+    is_address = mode == CLIENT and config["say_kind"] in _KINDS[:3]
+    if is_address and ":" not in (config["say_to"] or ":"):
+        return "say_to: a URI is wanted"
     if config["coap"]:
         from ue.coap_stack import check_stack
 

@@ -61,6 +61,7 @@ def test_nearest(word, known):
         ({"link": "udp://h:0"}, "config: link: udp://h:0: udp://HOST:PORT is wanted"),
         ({"link": "udp://h:99999"}, "config: link: udp://h:99999: udp://HOST:PORT is wanted"),
         ({"profile": {"triInfo": {}}}, "config: cliProfile.triInfo.ueId: missing"),
+        ({"say_to": "nobody"}, "config: say_to: a URI is wanted"),
         ({"service_id": ""}, "config: msgIden: 1 to 255 bytes are wanted"),
         ({"ue_id": "\n"}, "config: MSGin5G UE ID: control characters"),
         ({"ack_timeout_ms": 0}, "config: ack_timeout_ms: at least 10 is wanted"),

@@ -49,6 +49,15 @@ def test_one_ue_is_the_firmware_on_micropython(stack):
     process.stop()
 
 
+def test_a_device_without_a_client_is_called_by_its_application_id(tmp_path):
+    config = tmp_path / "device.json"
+    device = {"mode": "l3", "application_id": 7, "credential": "x", "link": "udp://127.0.0.1:9"}
+    config.write_text(json.dumps(device))
+    process = msgin5g("ue", "-c", config, "--json")
+    process.wait_for("start", ue="application:7")
+    process.stop()
+
+
 def test_the_configuration_of_a_ue_is_left_in_no_file(stack, tmp_path):
     config = tmp_path / "ue.json"
     config.write_text(json.dumps({"link": stack.link, "urgent": True}))

@@ -12,6 +12,7 @@ from pathlib import Path
 from msgin5g_tools.micropython import MicroPythonMissing, ue_command, ue_environment
 from ue.config import merge
 from ue.errors import ConfigError as UeConfigError
+from ue.modes import CLIENT
 
 _DEFAULT_LINK = "udp://127.0.0.1:65402"
 _HEAP = re.compile("([0-9]{1,9})([kKmM]?)")
@@ -125,7 +126,8 @@ def _settings(args: argparse.Namespace) -> dict[str, object]:
             raise UeConfigError(f"{args.config}: is not valid JSON: {problem}") from None
         if not isinstance(settings, dict):
             raise UeConfigError(f"{args.config}: an object {{...}} is wanted")
-    if not (settings.get("ue_id") or args.ue_id):
+    is_device = settings.get("mode", CLIENT) != CLIENT
+    if not (is_device or settings.get("ue_id") or args.ue_id):
         settings.setdefault("ue_service_id", "urn:example:ue:1")
     settings.setdefault("link", _DEFAULT_LINK)
     for key, value in (
