@@ -60,6 +60,25 @@ def test_a_ue_without_a_gateway_speaks_with_the_server_itself(follow):
     ]
 
 
+def test_what_an_application_sends_comes_from_it(follow):
+    """The server names no UE in what it takes over HTTP."""
+    ways = {"from": "urn:operator", "to": B}
+    lanes, told = follow(
+        [
+            entry(1, "server", RECEIVED, "MSGin5G-3", **ways),
+            entry(2, "server", SENT, ue=B, **ways),
+            entry(3, "server", SENT, "MSGin5G-3", "MSGRESP", to="urn:operator", ue="urn:operator"),
+        ],
+        **ways,
+    )
+    assert lanes == ["urn:operator", "server", B]
+    assert [one[:3] for one in told] == [
+        ("MSG", "urn:operator", "server"),
+        ("MSG", "server", B),
+        ("MSGRESP", "server", "urn:operator"),
+    ]
+
+
 def test_both_ends_of_a_way_are_one_hop_with_its_time_and_link(follow):
     lanes, told = follow(
         [

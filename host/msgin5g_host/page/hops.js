@@ -133,8 +133,10 @@ function gatewayOf(ue, trace, ways) {
 /** Return {at, from, to}: the lane of who saw it, and those between which it passed. */
 function endsOf(entry, trace, lanes) {
   const server = lanes.findIndex((lane) => lane.kind === "server");
-  // An answer goes back to whom the message is from.
-  const addressed = ANSWER.test(entry.what ?? "") ? entry.from : entry.to;
+  // An answer goes back to whom the message is from; what the server receives comes from there.
+  const isBack = ANSWER.test(entry.what ?? "");
+  const isIn = entry.role === "server" && entry.direction === "rx";
+  const addressed = isBack || isIn ? entry.from : entry.to;
   const subject = entry.ue ?? addressed ?? trace.from ?? "";
   const owner = lanes.findIndex(
     (lane) => lane.kind !== "gateway" && lane.owners.includes(subject),
