@@ -86,8 +86,11 @@ class Mailbox:
         self.asleep = False
         self.held = 0
 
-    def __len__(self) -> int:
-        return sum(len(queue) for queue in self.queues)
+    def has_room(self) -> bool:
+        """Tell whether another one may wait; if it is close, those that are done are let go."""
+        if sum(len(queue) for queue in self.queues) >= MAX_STORED_OF_ONE:
+            self.queues = [deque(one for one in queue if not one.is_done) for queue in self.queues]
+        return sum(len(queue) for queue in self.queues) < MAX_STORED_OF_ONE
 
     def __iter__(self) -> Iterator[Delivery]:
         for one in self.last:
@@ -141,7 +144,7 @@ class Courier:
     def is_full(self, recipient: str) -> bool:
         """Tell whether a recipient has as much waiting as one may have."""
         box = self._boxes.get(recipient)
-        return box is not None and len(box) >= MAX_STORED_OF_ONE
+        return box is not None and not box.has_room()
 
     def take(self, delivery: Delivery, now: int) -> None:
         """Take a new delivery: it leaves at the next `poll` if its recipient can be reached."""
@@ -189,7 +192,7 @@ class Courier:
     def waiting(self, recipient: str) -> int:
         """Return how much waits for a recipient."""
         box = self._boxes.get(recipient)
-        return len(box) if box else 0
+        return sum(1 for _ in box) if box is not None else 0
 
     def stored(self) -> int:
         """Return how much waits for all of them."""

@@ -319,6 +319,26 @@ def test_what_waits_for_one_recipient_is_bounded(office, monkeypatch):
     assert office.take()[0] == 3
 
 
+def test_what_was_discarded_behind_one_that_waits_takes_no_room(office, monkeypatch):
+    monkeypatch.setattr(courier_module, "MAX_STORED_OF_ONE", 3)
+    office.deregister(2)
+    office.send(1, 2, "first", store=True)
+    for _ in range(3):
+        office.send(1, 2)
+    assert office.messages.courier.waiting(ue_id(2)) == 1
+    office.posts.clear()
+    office.send(1, 2, "second", store=True)
+    assert office.take()[1].cause is None
+    assert office.messages.courier.waiting(ue_id(2)) == 2
+
+
+def test_what_was_discarded_does_not_wait(office):
+    office.deregister(2)
+    office.send(1, 2)
+    assert office.take()[1].cause == gaps.CAUSE_UNAVAILABLE
+    assert office.messages.courier.waiting(ue_id(2)) == 0
+
+
 def test_what_waits_in_all_is_bounded(office, monkeypatch):
     monkeypatch.setattr(courier_module, "MAX_STORED", 1)
     office.deregister(2)
