@@ -81,7 +81,11 @@ class ServerView:
         via = self._accounts.get(ue)
         if ue in self._journal.gone:
             return Brief(DEREGISTERED, via or "", self._link(ue, via or ""))
-        return None if via is None else Brief(EXPECTED, via, self._link(ue, via))
+        if via is None:
+            return None
+        # How one comes that is not here is known if it came before.
+        seen = self._journal.seen(ue)
+        return Brief(EXPECTED, via, seen.link if seen is not None else "")
 
     def row(self, ue: str, now: int) -> Row | None:
         """Return all that the list shows of one."""

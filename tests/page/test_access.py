@@ -72,6 +72,12 @@ def test_a_token_that_no_header_can_carry_is_asked_for_again(browser, alone):
     browser.driver.execute_script("sessionStorage.clear()")
 
 
+def test_nothing_is_made_up_of_who_was_never_here(browser, alone):
+    browser.open(alone(accounts("urn:example:ue:1")).page)
+    browser.until(lambda: names(browser) == ["urn:example:ue:1"], "it is listed")
+    assert browser.texts(".rows .via, .rows .link") == ["", ""]
+
+
 def test_hostile_names_and_payloads_are_text(browser, alone):
     server = alone(accounts(*HOSTILE))
     browser.open(server.page)

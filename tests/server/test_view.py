@@ -98,7 +98,7 @@ def test_ten_thousand_ues_come_in_pages_in_order_and_are_filtered_at_the_server(
         assert behind["total"] == 5_000 and behind["ues"][0]["via"] == GATEWAY
         waiting = await look(site, "ues?state=expected")
         assert [one["ue_service_id"] for one in waiting["ues"]] == [UE1, UE2]
-        assert (await look(site, "ues?link=udp&limit=0"))["total"] == 5_002
+        assert (await look(site, "ues?link=udp&limit=0"))["total"] == 5_000
         about = await look(site, "about")
         assert about["counts"]["registered"] == 10_000
         # Who has come and gone since is there, and gone.
@@ -121,6 +121,7 @@ def test_a_ue_is_expected_registered_unreachable_and_deregistered(tmp_path):
 
         first = await row()
         assert (first["state"], first["registered_at"], first["last"]) == ("expected", None, None)
+        assert first["link"] == "", "nobody knows how it will come"
         await site.ue(1)
         second = await row()
         assert (second["state"], second["link"], second["via"]) == ("registered", "udp", "")

@@ -183,7 +183,7 @@ export class Ues {
     state.replaceChildren(...(row ? [badge(row.state)] : []));
     say(ue, row?.ue_service_id ?? "…");
     ue.title = row?.ue_service_id ?? "";
-    say(via, row ? row.via || "direct" : "");
+    say(via, row ? row.via || (row.peer ? "direct" : "") : "");
     via.title = row?.via ?? "";
     say(link, row?.link ?? "");
     last.replaceChildren(...lastMessage(row));
