@@ -42,6 +42,8 @@ def advanced(state: str, entry: Entry) -> str:
 def _state(entry: Entry) -> str:
     event, kind = entry["event"], kind_of(entry)
     if event == "delivered":
+        if entry.get("status") == names.FAILURE:
+            return REJECTED  # so the report says
         return {"MSG": DELIVERED, "IMDN": REPORTED}.get(kind, "")
     if event == "discarded":
         return DISCARDED if kind == "MSG" else ""

@@ -24,6 +24,8 @@ def named_of(message: Any) -> dict[str, Any]:
         fields["set"] = set_id
     if message.entries is not None:
         fields["traces"] = [one.message_id for one in message.entries]
+    if message.msg_type == n.IMDN and message.status == n.FAILURE:
+        fields["status"] = message.status
     return fields
 
 

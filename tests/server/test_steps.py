@@ -45,6 +45,17 @@ def test_a_message_is_under_way_delivered_and_reported(office):
     assert not office.stream.getvalue().count("delivered"), "only entries, no lines of the log"
 
 
+def test_a_report_of_a_failure_reports_nothing_good(office):
+    message = office.send(1, 2, report=True)
+    office.take()
+    office.report(2, message, "failure", cause="full")
+    office.take()
+    assert state(office, message) == "delivered"
+    found = whole(office.journal.trace(message.message_id))
+    (told,) = [one for one in found if one["event"] == "delivered" and one["what"] == "IMDN"]
+    assert (told["status"], told["to"]) == ("failure", ue_id(1))
+
+
 def test_a_message_waits_and_is_delivered_when_its_recipient_is_back(office):
     office.deregister(2)
     message = office.send(1, 2, **LATER)

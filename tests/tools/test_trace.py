@@ -137,12 +137,15 @@ def test_a_guarded_server_wants_its_token(tmp_path, monkeypatch, capsys):
         file.write(f'[http]\ntoken = "{TOKEN}"\n')
     stack.start_server()
     try:
+        (tmp_path / "x").write_bytes(bytes(5000))
         argv = ["trace", "--http", stack.http, "-o", str(tmp_path / "x"), "--for", "0.3"]
         assert main(argv) == 1
+        assert (tmp_path / "x").read_bytes() == bytes(5000)
         problem = capsys.readouterr().err
         assert "answers 401" in problem and "MSGIN5G_TOKEN" in problem
         monkeypatch.setenv("MSGIN5G_TOKEN", TOKEN)
         assert main(argv) == 0
+        assert 0 < len((tmp_path / "x").read_bytes()) < 5000
     finally:
         stack.stop()
 
@@ -168,6 +171,14 @@ def test_a_guarded_server_wants_its_token(tmp_path, monkeypatch, capsys):
 def test_wrong_use_is_told(arguments, code, words, capsys):
     assert main(["trace", *arguments]) == code
     assert words in capsys.readouterr().err
+
+
+def test_without_a_server_a_file_keeps_what_it_held(tmp_path, capsys):
+    file = tmp_path / "x"
+    file.write_bytes(b"the only one")
+    assert main(["trace", "--http", "127.0.0.1:9", "-o", str(file)]) == 1
+    assert "no server answers" in capsys.readouterr().err
+    assert file.read_bytes() == b"the only one"
 
 
 def test_a_file_of_a_few_words_is_no_capture(tmp_path, capsys):

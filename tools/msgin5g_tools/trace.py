@@ -89,7 +89,7 @@ def _are_same(one: str, other: str) -> bool:
 def _writer(args: argparse.Namespace, stack: contextlib.ExitStack) -> tuple[Write, End]:
     """Return what takes the pieces of the capture, and what says if it was whole at its end."""
     if args.output not in (None, "-"):
-        return _whole_blocks(stack.enter_context(open(args.output, "wb")))
+        return _whole_blocks(stack.enter_context(open(args.output, "ab")), is_new=True)
     if not (args.text or args.json or args.output is None and sys.stdout.isatty()):
         return _whole_blocks(sys.stdout.buffer)
     reader = CaptureReader()
@@ -101,11 +101,18 @@ def _writer(args: argparse.Namespace, stack: contextlib.ExitStack) -> tuple[Writ
     return show, reader.end
 
 
-def _whole_blocks(file: BinaryIO) -> tuple[Write, End]:
-    """Write no block in part, so that what was written so far can always be read."""
+def _whole_blocks(file: BinaryIO, is_new: bool = False) -> tuple[Write, End]:
+    """Write no block in part, so that what was written so far can always be read.
+
+    is_new: what the file held goes, but not before something comes to be written.
+    """
     blocks = Blocks()
 
     def write(piece: bytes) -> None:
+        nonlocal is_new
+        if is_new and file.seekable():
+            file.truncate(0)
+        is_new = False
         for block in blocks.feed(piece):
             file.write(block)
         file.flush()
