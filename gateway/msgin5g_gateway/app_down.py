@@ -19,7 +19,7 @@ from msgin5g_gateway.handover import Handover, Handovers, Item, ReportItem
 from msgin5g_gateway.store import Device
 from msgin5g_gateway.uplink import Uplink
 from msgin5g_host.fill import Fill
-from msgin5g_host.traces import named_of
+from msgin5g_host.log_fields import named_of
 
 _PRIORITIES = {n.HIGH: "HIGH", n.LOW: "LOW"}
 

@@ -28,7 +28,7 @@ from msgin5g_gateway.sets import SegmentSets
 from msgin5g_gateway.store import Device
 from msgin5g_gateway.uplink import Relay, Uplink
 from msgin5g_host.fill import Fill
-from msgin5g_host.traces import of_message
+from msgin5g_host.log_fields import of_message
 
 MAX_REPORTABLE = 10_000
 MAX_SENDINGS = 1_000

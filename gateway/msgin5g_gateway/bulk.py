@@ -15,7 +15,7 @@ from msgin5g_gateway.schedule import Schedule
 from msgin5g_gateway.store import ANSWERED, CACHED, Pending, Registered
 from msgin5g_gateway.tell import Teller
 from msgin5g_host.fill import Fill
-from msgin5g_host.traces import of_token
+from msgin5g_host.log_fields import of_token
 
 _KINDS = (n.REG, n.DEREG)
 _LONGEST_PAUSE_MS = 30_000

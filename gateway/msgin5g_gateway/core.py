@@ -29,7 +29,7 @@ from msgin5g_gateway.traffic import Traffic
 from msgin5g_host.config import Settings
 from msgin5g_host.fill import Fill
 from msgin5g_host.log import EventLog
-from msgin5g_host.traces import of_token
+from msgin5g_host.log_fields import of_token
 
 MAX_SIGNUPS = 100_000
 _SWEEP_MS = 60_000

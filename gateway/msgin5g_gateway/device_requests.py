@@ -10,7 +10,7 @@ from msgin5g_gateway.devices import Devices
 from msgin5g_gateway.effects import Shared
 from msgin5g_gateway.messaging import Messaging
 from msgin5g_host.journal import printable
-from msgin5g_host.traces import of_token
+from msgin5g_host.log_fields import of_token
 
 _IFACE = "MSGin5G-5"
 _REQUESTS = {

@@ -11,7 +11,7 @@ from msgin5g_gateway.bulk import BulkHandler
 from msgin5g_gateway.effects import Shared
 from msgin5g_gateway.own import OwnRegistration
 from msgin5g_host.fill import Fill
-from msgin5g_host.traces import of_token
+from msgin5g_host.log_fields import of_token
 
 MAX_FORWARDS = 1_000
 FORWARD_TIMEOUT_MS = 20_000

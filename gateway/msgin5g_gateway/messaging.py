@@ -23,7 +23,7 @@ from msgin5g_gateway.sets import SegmentSets
 from msgin5g_gateway.topics import TopicRelay
 from msgin5g_gateway.uplink import Relay, UeRelay, Uplink
 from msgin5g_host.fill import Fill
-from msgin5g_host.traces import named_of, of_message
+from msgin5g_host.log_fields import named_of, of_message
 from msgin5g_host.words import element
 
 MAX_TOKENS = 10_000

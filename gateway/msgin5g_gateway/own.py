@@ -4,7 +4,7 @@ from msgin5g import names as n
 from msgin5g.payload_errors import BadMessage
 from msgin5g.registration import dereg, parse_answer, reg
 from msgin5g_gateway.effects import Shared
-from msgin5g_host.traces import of_token
+from msgin5g_host.log_fields import of_token
 
 # As for what is forwarded: sooner than CoAP gives up, so that a server that is not there is told.
 _TIMEOUT_MS = 20_000

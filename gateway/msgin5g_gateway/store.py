@@ -21,7 +21,7 @@ from msgin5g_gateway.message_rows import (
     SentSet,
 )
 from msgin5g_host.folder import StoreError, lock_folder
-from msgin5g_host.traces import of_token
+from msgin5g_host.log_fields import of_token
 
 CACHED = "cached"
 ANSWERED = "answered"

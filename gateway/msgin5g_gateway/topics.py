@@ -16,7 +16,7 @@ from msgin5g_gateway.effects import Shared
 from msgin5g_gateway.message_rows import Observation
 from msgin5g_gateway.own import OwnRegistration
 from msgin5g_host.fill import Fill
-from msgin5g_host.traces import named_in
+from msgin5g_host.log_fields import named_in
 
 MAX_ASKING = 1_000
 MAX_OBSERVATIONS = 10_000

@@ -17,7 +17,7 @@ from msgin5g_gateway.outbox import Outbox
 from msgin5g_gateway.own import OwnRegistration
 from msgin5g_gateway.traffic import FULL, KEPT, PASSED_ON, UP
 from msgin5g_host.fill import Fill
-from msgin5g_host.traces import named_of
+from msgin5g_host.log_fields import named_of
 
 MAX_RELAYS = 1_000
 MAX_RELAYS_OF_ONE = 16

@@ -11,7 +11,7 @@ from msgin5g_gateway.shell import Gateway
 from msgin5g_gateway.store import Device, Store
 from msgin5g_host.capture_http import CaptureStreams
 from msgin5g_host.clock import Clock, iso
-from msgin5g_host.config import ConfigError, Settings, show_address
+from msgin5g_host.config import ConfigError, Settings
 from msgin5g_host.http_access import (
     OperatorAccess,
     check_open,
@@ -19,9 +19,8 @@ from msgin5g_host.http_access import (
     is_loopback,
     server_tls,
 )
-from msgin5g_host.http_log import LOGGER
+from msgin5g_host.http_site import HttpSite
 from msgin5g_host.journal import Journal
-from msgin5g_host.listening import listening
 from msgin5g_host.log import EventLog
 from msgin5g_host.metrics import GATEWAY, Metrics
 from msgin5g_host.rates import Rates
@@ -158,8 +157,8 @@ class GatewayView:
         return "" if signup is None else signup.peer
 
 
-class GatewayHttp:
-    """Serve the gateway's own page; `address` is the bound (host, port). Raises OSError."""
+class GatewayHttp(HttpSite):
+    """Serve the gateway's own page, its capture and /metrics. Raises ConfigError."""
 
     def __init__(
         self,
@@ -174,31 +173,13 @@ class GatewayHttp:
         viewed, rates = GatewayView(gateway, store, settings, journal), Rates()
         gateway.on_delivered.append(rates.delivered)
         need = OperatorAccess(token).need_operator
-        self._view = View(viewed, journal, rates, clock, need, bool(token))
-        self._tls = server_tls(settings)
-        self.app = web.Application()
-        self._view.add_routes(self.app)
-        self._streams = CaptureStreams(gateway.capture, self._view.check)
-        self._streams.add_routes(self.app)
-        Metrics(GATEWAY, sources(gateway, journal, reports), need).add_routes(self.app)
-        self._runner = web.AppRunner(
-            self.app, access_log=None, logger=LOGGER, shutdown_timeout=1.0
-        )
-        self.address: tuple[str, int] = ("", 0)
-
-    async def start(self, host: str, port: int) -> None:
-        """Bind and serve. Raises OSError."""
-        await self._runner.setup()
-        with listening(f"HTTP address {show_address((host, port))}", "--http"):
-            await web.TCPSite(self._runner, host, port, ssl_context=self._tls).start()
-        self.address = self._runner.addresses[0][:2]
-        self._view.start()
-
-    async def close(self) -> None:
-        """Stop serving."""
-        self._view.close()
-        self._streams.close()
-        await self._runner.cleanup()
+        view = View(viewed, journal, rates, clock, need, bool(token))
+        app = web.Application()
+        view.add_routes(app)
+        streams = CaptureStreams(gateway.capture, view.check)
+        streams.add_routes(app)
+        Metrics(GATEWAY, sources(gateway, journal, reports), need).add_routes(app)
+        super().__init__(app, server_tls(settings), view, streams)
 
 
 def reporter(settings: Settings, journal: Journal, log: EventLog) -> Reporter | None:

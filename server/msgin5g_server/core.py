@@ -26,7 +26,7 @@ from msgin5g_host.config import Settings
 from msgin5g_host.fill import Fill
 from msgin5g_host.folder import StoreError
 from msgin5g_host.log import EventLog
-from msgin5g_host.traces import of_token
+from msgin5g_host.log_fields import of_token
 from msgin5g_host.words import element
 from msgin5g_server.accounts import Accounts
 from msgin5g_server.configuration_api import ConfigurationApi

@@ -10,11 +10,9 @@ from aiohttp import web
 from msgin5g_host.capture import Capture
 from msgin5g_host.capture_http import CaptureStreams
 from msgin5g_host.clock import Clock, iso
-from msgin5g_host.config import show_address
 from msgin5g_host.http_access import server_tls
-from msgin5g_host.http_log import LOGGER
+from msgin5g_host.http_site import HttpSite
 from msgin5g_host.journal import Journal
-from msgin5g_host.listening import listening
 from msgin5g_host.metrics import SERVER, Metrics, Source
 from msgin5g_server.core import ServerCore
 from msgin5g_server.http_access import Access
@@ -35,10 +33,10 @@ _NAMES_AT_ONCE = 10_000
 _ROWS_AT_ONCE = 100
 
 
-class HttpServer:
+class HttpServer(HttpSite):
     """Serve the operator's page, the APIs of TS 29.538, /ues, /messages, /health and /metrics.
 
-    `address` is the bound (host, port), `scheme` http or https. Raises ConfigError.
+    Raises ConfigError.
     """
 
     def __init__(
@@ -55,8 +53,7 @@ class HttpServer:
         self._clock = clock
         self._journal = journal
         self._access = Access(core.settings)
-        self._tls = server_tls(core.settings)
-        self.scheme = "http" if self._tls is None else "https"
+        tls = server_tls(core.settings)
         app = web.Application(client_max_size=MAX_BODY_BYTES, middlewares=[as_problems])
         app.router.add_get("/ues", self._ues)
         HttpMessages(core, durably, self._access).add_routes(app)
@@ -66,27 +63,11 @@ class HttpServer:
         watched = (core, journal, clock, coap_counters, durably, self._access)
         pages = ServerViewHttp(*watched)
         pages.add_routes(app)
-        self._view = pages.view
         app.router.add_get("/health", self._health)
         Metrics(SERVER, metrics, self._access.need_operator).add_routes(app)
-        self._streams = CaptureStreams(capture, self._view.check)
-        self._streams.add_routes(app)
-        self._runner = web.AppRunner(app, access_log=None, logger=LOGGER, shutdown_timeout=1.0)
-        self.address: tuple[str, int] = ("", 0)
-
-    async def start(self, host: str, port: int) -> None:
-        """Bind and serve. Raises OSError."""
-        await self._runner.setup()
-        with listening(f"HTTP address {show_address((host, port))}", "--http"):
-            await web.TCPSite(self._runner, host, port, ssl_context=self._tls).start()
-        self.address = self._runner.addresses[0][:2]
-        self._view.start()
-
-    async def close(self) -> None:
-        """Stop serving."""
-        self._view.close()
-        self._streams.close()
-        await self._runner.cleanup()
+        streams = CaptureStreams(capture, pages.view.check)
+        streams.add_routes(app)
+        super().__init__(app, tls, pages.view, streams)
 
     async def _ues(self, request: web.Request) -> web.Response:
         self._access.need_operator(request)

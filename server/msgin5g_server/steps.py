@@ -12,7 +12,7 @@ from msgin5g import names as n
 from msgin5g.codes import code_text
 from msgin5g.message import Message
 from msgin5g_host.log import EventLog
-from msgin5g_host.traces import named_of, of_message
+from msgin5g_host.log_fields import named_of, of_message
 from msgin5g_server.courier import Attempt
 from msgin5g_server.message_store import Delivery
 from msgin5g_server.outside import BMG, L3G, N3G, SERVER
