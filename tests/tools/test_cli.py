@@ -90,3 +90,14 @@ def test_reader_that_goes_away_is_no_error() -> None:
     errors = process.stderr.read()
     process.stderr.close()
     assert (process.wait(30), errors) == (0, b"")
+
+
+@pytest.mark.parametrize("value", ["-1", "nan", "inf", "soon"])
+@pytest.mark.parametrize(
+    "command", [("listen", "--for"), ("ue", "--for"), ("flash", "--wait")], ids=" ".join
+)
+def test_a_time_that_is_none_is_wrong_use(command, value, capsys):
+    with pytest.raises(SystemExit) as ended:
+        main([command[0], f"{command[1]}={value}"])
+    assert ended.value.code == 2
+    assert f"argument {command[1]}: a number of seconds" in capsys.readouterr().err

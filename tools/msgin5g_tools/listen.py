@@ -11,6 +11,7 @@ from typing import Any
 from msgin5g.octets import to_text
 from msgin5g_host.config import check_uri
 from msgin5g_tools.client import Client, ClientError, Event
+from msgin5g_tools.durations import seconds_or_ever
 from msgin5g_tools.http_client import HttpClient, HttpError, connect
 from msgin5g_tools.inbox import read
 from msgin5g_tools.send import add_server_arguments, server_address
@@ -51,7 +52,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_server_arguments(parser)
     parser.add_argument("--count", type=int, default=0, metavar="N", help="end after N messages")
     parser.add_argument(
-        "--for", dest="seconds", type=float, default=0.0, metavar="S", help="end after S seconds"
+        "--for",
+        dest="seconds",
+        type=seconds_or_ever,
+        default=0.0,
+        metavar="S",
+        help="end after S seconds",
     )
     parser.add_argument("--json", action="store_true", help="one JSON object per message")
 

@@ -9,6 +9,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+from msgin5g_tools.durations import seconds_or_ever
 from msgin5g_tools.micropython import MicroPythonMissing, ue_command, ue_environment
 from ue.config import merge
 from ue.errors import ConfigError as UeConfigError
@@ -65,7 +66,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     fleet.add_argument(
         "--for",
         dest="seconds",
-        type=float,
+        type=seconds_or_ever,
         default=0.0,
         metavar="S",
         help="end after so many seconds (default: run until Ctrl-C)",

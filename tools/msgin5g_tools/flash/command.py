@@ -10,6 +10,7 @@ from typing import Any
 from mpremote.transport_serial import SerialTransport
 
 from msgin5g_host.config import ConfigError
+from msgin5g_tools.durations import seconds
 from msgin5g_tools.flash import board as board_module
 from msgin5g_tools.flash import boards, install, ports
 from msgin5g_tools.flash.board import Facts
@@ -68,7 +69,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="one key; repeat it for more",
     )
     parser.add_argument(
-        "--wait", type=float, default=60.0, metavar="S", help="for the registration (60)"
+        "--wait", type=seconds, default=60.0, metavar="S", help="for the registration (60)"
     )
     parser.add_argument("--dry-run", action="store_true", help="show what would be done")
     parser.add_argument("--no-start", action="store_true", help="install, do not start")
