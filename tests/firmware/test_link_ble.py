@@ -25,6 +25,12 @@ ECHO = Path(__file__).with_name("ble_echo.py")
 DEADLINE_S = 20.0
 
 
+@pytest.fixture(autouse=True)
+def _air(monkeypatch):
+    """What a rig says of its radio ends with the test."""
+    monkeypatch.setenv("MSGIN5G_AIR", "")
+
+
 class Rig:
     """A board and the radio, which are processes, and a central in this one."""
 

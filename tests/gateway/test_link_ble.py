@@ -20,6 +20,12 @@ URL = "ble://?backend=msgin5g_tools.radio.bleak_backend"
 DEADLINE_S = 20.0
 
 
+@pytest.fixture(autouse=True)
+def _air(monkeypatch):
+    """What a rig says of its radio ends with the test."""
+    monkeypatch.setenv("MSGIN5G_AIR", "")
+
+
 class Rig:
     """The gateway's carrier in this process; the radio and the boards are processes."""
 

@@ -77,7 +77,7 @@ def test_a_server_killed_at_a_step_and_restarted_ends_with_all_registered(stack,
 def test_an_accepted_request_survives_without_its_ue(stack):
     """The interim answer was a promise: the UE is killed too, the registration happens."""
     ue = stack.start_ue(UES[0], wait_s=3)
-    stack.gateway.wait_for("message", what="2.04", detail="interim")
+    ue.wait_for("state", state="waiting")
     ue.kill()
     stack.gateway.kill()
     stack.start_gateway()
