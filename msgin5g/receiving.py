@@ -38,6 +38,9 @@ from msgin5g.sending import (
     Sender,
 )
 
+# A bit for each class of codes that is not reserved: 0, 2, 4 and 5 (RFC 7252 12.1).
+_CLASSES = 0b110101
+
 __all__ = ["Incoming", "Params", "Receiver"]
 
 
@@ -75,7 +78,7 @@ class Receiver(Sender):
         try:
             message = decode(data, self._message)
             code = message.code
-            if code >> 5 not in (0, 2, 4, 5):
+            if not _CLASSES >> (code >> 5) & 1:
                 raise FormatError("reserved class")
         except FormatError:
             self._malformed(data, peer)

@@ -1,6 +1,6 @@
 """What an endpoint sends: requests, retransmission, NSTART, Message IDs (RFC 7252 4.2-4.8)."""
 
-from msgin5g.coap import CON, NON, RST, encode
+from msgin5g.coap import CON, NON, RST, encode, encode_options
 from msgin5g.errors import CallerError
 from msgin5g.limits import (
     MAX_DATAGRAM_BYTES,
@@ -97,6 +97,10 @@ class Sender(PeerState):
         self._reuse = reuse
         self._spare_exchange = None
 
+    def prepare(self, options):
+        """Return the options of many requests encoded, once for all of them."""
+        return encode_options(options)
+
     def send_request(
         self,
         peer,
@@ -111,8 +115,8 @@ class Sender(PeerState):
     ):
         """Send a request, or queue it behind the NSTART requests that `peer` has not answered.
 
-        options: a list of (number, bytes) in order of number, or what `encode_options` made of
-        one. token (bytes) and mid (int) are chosen here unless given; a given Message ID that this
+        options: a list of (number, bytes) in order of number, or what `prepare` made of one.
+        token (bytes) and mid (int) are chosen here unless given; a given Message ID that this
         peer got within EXCHANGE_LIFETIME is replaced. Returns the Exchange; its outcome is one
         RESPONSE or FAILED event. Raises CallerError for what cannot be encoded.
         """
@@ -197,16 +201,16 @@ class Sender(PeerState):
         return exchange
 
     def _encode_exchange(self, exchange, kind, options, payload):
-        code, mid, token = exchange.code, exchange.mid, exchange.token
-        if not self._reuse:
-            exchange.datagram = encode(kind, code, mid, token, options, payload)
-            if len(exchange.datagram) > self.params.max_datagram_bytes:
-                raise CallerError("the request does not fit a datagram; send less at once")
-            return
-        if exchange.buffer is None:
+        if self._reuse and exchange.buffer is None:
             exchange.buffer = memoryview(bytearray(self.params.max_datagram_bytes))
-        size = encode(kind, code, mid, token, options, payload, exchange.buffer)
-        exchange.datagram = exchange.buffer[:size]
+        buffer = exchange.buffer
+        made = encode(kind, exchange.code, exchange.mid, exchange.token, options, payload, buffer)
+        if self._reuse:
+            exchange.datagram = buffer[:made]
+            return
+        if len(made) > self.params.max_datagram_bytes:
+            raise CallerError("the request does not fit a datagram; send less at once")
+        exchange.datagram = made
 
     def _submit(self, exchange, state, now):
         """Send what is encoded, or let it wait for its turn; returns the exchange."""

@@ -112,7 +112,7 @@ class BlankCore(UeCore):
         self._note(code_text(message.code), info)
         self._adopt(self._config, found)
         self._ue = found.ue_service_id
-        self._requests = Requests(self._config)
+        self._requests = Requests(self._config, self.endpoint.prepare)
         problem = check_size(self._config, self.max_frame_bytes)
         if problem:
             self._refuse(problem, now)

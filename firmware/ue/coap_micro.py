@@ -96,9 +96,13 @@ class MicroEndpoint:
         self._events = []
         self._seen = []
 
+    def prepare(self, options):
+        """Return the options as they are: microCoAPy encodes a path itself."""
+        return options
+
     def send_request(self, peer, code, options, payload, now, context=None):
-        """Send a JSON request to the path of the configuration, whose segment microCoAPy encodes
-        itself; ends in one RESPONSE or FAILED event."""
+        """Send a JSON request to the path of the configuration; ends in one RESPONSE or FAILED
+        event."""
         if len(payload) > MAX_PAYLOAD_BYTES:
             raise CallerError("microCoAPy sends at most %d bytes" % MAX_PAYLOAD_BYTES)
         mid = self.first_mid & 65535

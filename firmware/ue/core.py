@@ -55,7 +55,7 @@ class UeCore(Machine):
         if config["direct"]:
             self.iface = "MSGin5G-1"
         self.endpoint = endpoint
-        self._requests = Requests(config)
+        self._requests = Requests(config, endpoint.prepare)
         self._exchange = None
         # Until when the result of the open REG or DEREG is awaited.
         self._await_until = None

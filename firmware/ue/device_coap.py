@@ -29,7 +29,7 @@ class CoapDevice(Device):
         super().__init__(config, Kept(saved, endpoint, rng), rng)
         self._endpoint = endpoint
         self._exchange = None
-        self._options = json_options(config["path"])
+        self._options = endpoint.prepare(json_options(config["path"]))
         self.max_frame_bytes = endpoint.params.max_datagram_bytes
 
     def receive(self, data, now):

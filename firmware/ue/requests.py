@@ -12,15 +12,16 @@ from ue.modes import room_bytes
 class Requests:
     """Build GWREG, REG and DEREG from a configuration (see `ue.config`).
 
-    to_gateway, to_server: the options of what is for either.
+    to_gateway, to_server: the options of what is for either, as `prepare` returns them, such as
+    that of an endpoint, which encodes them.
     """
 
-    def __init__(self, config):
+    def __init__(self, config, prepare=list):
         self._config = config
         self._ue = config["ue_service_id"]
         self._service = config["service_id"]
-        self.to_gateway = json_options(config["path"])
-        self.to_server = json_options(config["path"], config["server_host"])
+        self.to_gateway = prepare(json_options(config["path"]))
+        self.to_server = prepare(json_options(config["path"], config["server_host"]))
 
     def build(self, what):
         """Return (payload, options) of "GWREG", "REG" or "DEREG".

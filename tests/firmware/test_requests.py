@@ -6,6 +6,7 @@ import pytest
 
 from msgin5g import coap
 from msgin5g import names as n
+from msgin5g.receiving import Params, Receiver
 from tests.firmware.bench import UE
 from ue.config import merge
 from ue.requests import Requests
@@ -28,6 +29,18 @@ def test_reg_and_dereg_name_the_server_and_gwreg_does_not(what):
     path = [(coap.URI_PATH, b"a"), (coap.URI_PATH, b"b"), (coap.CONTENT_FORMAT, b"\x32")]
     assert build(n.GWREG, **settings)[1] == path
     assert build(what, path="a/b")[1] == path
+
+
+def test_a_ue_encodes_the_options_of_its_requests_once():
+    config = merge({"ue_service_id": UE, "server_host": "server.example", "path": "a/b"})
+    endpoint = Receiver(lambda n: 0, Params())
+    made = Requests(config, endpoint.prepare)
+    for what in (n.GWREG, n.REG, n.DEREG):
+        options = made.build(what)[1]
+        assert options.__class__ is bytes
+        assert coap.encode(0, coap.POST, 1, b"", options) == coap.encode(
+            0, coap.POST, 1, b"", build(what, server_host="server.example", path="a/b")[1]
+        )
 
 
 def test_an_empty_path_has_no_segment():

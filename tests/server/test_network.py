@@ -297,12 +297,17 @@ def test_a_ue_that_sleeps_until_its_window_is_not_triggered(office):
     assert asks(office) == []
 
 
-def test_monitoring_ends_when_the_ue_registers(office):
+def unanswered(office):
+    """Let a message to UE 2 come to nothing; returns what asks the network."""
     office.send(1, 2, store=True, expires_ms=office.now + HOUR_MS)
     for _ in range(3):
         office.take(None)
         office.wait(5_000)
-    network = office.messages.network
+    return office.messages.network
+
+
+def test_monitoring_ends_when_the_ue_registers(office):
+    network = unanswered(office)
     subscribe, trigger = network.take()
     assert (subscribe.kind, trigger.kind) == ("monitoring", "triggers")
     assert json.loads(subscribe.body)["monitoringType"] == "UE_REACHABILITY"
@@ -314,11 +319,7 @@ def test_monitoring_ends_when_the_ue_registers(office):
 
 
 def test_monitoring_ends_when_the_ue_leaves(office):
-    office.send(1, 2, store=True, expires_ms=office.now + HOUR_MS)
-    for _ in range(3):
-        office.take(None)
-        office.wait(5_000)
-    network = office.messages.network
+    network = unanswered(office)
     subscribe, _ = network.take()
     network.answered(subscribe, 201, b"{}", "http://nef/3gpp/1", office.now)
     office.deregister(2)
@@ -346,11 +347,7 @@ def test_an_account_says_by_which_id_a_ue_is_monitored_that_did_not_tell(tmp_pat
 
 
 def test_an_answer_that_comes_too_late_is_cancelled(office):
-    office.send(1, 2, store=True, expires_ms=office.now + HOUR_MS)
-    for _ in range(3):
-        office.take(None)
-        office.wait(5_000)
-    network = office.messages.network
+    network = unanswered(office)
     subscribe, _ = network.take()
     office.posts.clear()
     office.register(2, PROFILE)
@@ -375,11 +372,7 @@ def test_an_answer_that_comes_too_late_is_cancelled(office):
     ],
 )
 def test_the_answer_to_a_subscription_may_be_the_report(office, status, body, woken):
-    office.send(1, 2, store=True, expires_ms=office.now + HOUR_MS)
-    for _ in range(3):
-        office.take(None)
-        office.wait(5_000)
-    network = office.messages.network
+    network = unanswered(office)
     subscribe, _ = network.take()
     office.posts.clear()
     network.answered(subscribe, status, body, "", office.now)

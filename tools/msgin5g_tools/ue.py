@@ -7,10 +7,10 @@ import os
 import re
 import sys
 import tempfile
-from pathlib import Path
 
 from msgin5g_tools.durations import seconds_or_ever
 from msgin5g_tools.micropython import MicroPythonMissing, ue_command, ue_environment
+from msgin5g_tools.ue_file import read_ue_file
 from ue.config import merge
 from ue.errors import ConfigError as UeConfigError
 from ue.modes import CLIENT
@@ -117,16 +117,7 @@ def _settings(args: argparse.Namespace) -> dict[str, object]:
             raise UeConfigError(f"{option} is for a fleet: add --count N, or --once")
     if not (size := _HEAP.fullmatch(args.heap)) or int(size[1]) * _UNITS[size[2]] < _LEAST_HEAP:
         raise UeConfigError(f"--heap: 100k or more is wanted, such as 240k, not {args.heap!r}")
-    settings: dict[str, object] = {}
-    if args.config:
-        try:
-            settings = json.loads(Path(args.config).read_text())
-        except OSError as problem:
-            raise UeConfigError(f"{args.config}: {problem.strerror}") from None
-        except ValueError as problem:
-            raise UeConfigError(f"{args.config}: is not valid JSON: {problem}") from None
-        if not isinstance(settings, dict):
-            raise UeConfigError(f"{args.config}: an object {{...}} is wanted")
+    settings: dict[str, object] = read_ue_file(args.config) if args.config else {}
     is_device = settings.get("mode", CLIENT) != CLIENT
     if not (is_device or settings.get("ue_id") or args.ue_id):
         settings.setdefault("ue_service_id", "urn:example:ue:1")

@@ -23,6 +23,7 @@ from msgin5g_tools.flash.follow import follow, restart
 from msgin5g_tools.flash.problems import BoardGone, FlashError, WrongUse
 from msgin5g_tools.flash.report import Report
 from msgin5g_tools.shrink.rename import Names
+from msgin5g_tools.ue_file import read_ue_file
 from ue.board_keys import check_board
 from ue.config import defaults, merge
 from ue.errors import ConfigError as UeConfigError
@@ -128,19 +129,10 @@ def run(args: argparse.Namespace) -> int:
 
 def _given(args: argparse.Namespace) -> dict[str, Any]:
     """Return the keys that the command line gives. Raises ConfigError."""
-    given: dict[str, Any] = {}
-    if args.config:
-        try:
-            given = json.loads(Path(args.config).read_text(encoding="utf-8"))
-        except OSError as problem:
-            raise ConfigError(f"--config {args.config}: {problem.strerror}") from None
-        except ValueError as problem:
-            raise ConfigError(
-                f"--config {args.config}: a JSON file is wanted, as docs/reference/config.md has "
-                f"one; {problem}"
-            ) from None
-        if not isinstance(given, dict):
-            raise ConfigError(f"--config {args.config}: an object {{...}} is wanted")
+    try:
+        given = read_ue_file(args.config) if args.config else {}
+    except UeConfigError as problem:
+        raise ConfigError(f"--config {problem}") from None
     for text in args.settings:
         key, separator, value = text.partition("=")
         if not separator:

@@ -69,7 +69,7 @@ def drop_idle_calls(linked: Linked, facts: Facts) -> bool:
 
 def is_simple(node: ast.expr) -> bool:
     """Tell whether an expression reads names and attributes only."""
-    return all(isinstance(one, (*_PURE, ast.expr_context)) for one in walk(node))
+    return all(isinstance(one, _PURE) for one in walk(node))
 
 
 def _value(function: Function) -> ast.expr | None:

@@ -103,6 +103,12 @@ class Folder(ast.NodeTransformer):
         return ast.copy_location(ast.Constant(value), node)
 
 
+def is_idle(node: ast.stmt) -> bool:
+    """Tell whether a statement does nothing: `pass`, a docstring."""
+    is_text = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+    return is_text or isinstance(node, ast.Pass)
+
+
 def _is_none(node: ast.expr) -> bool:
     return isinstance(node, ast.Constant) and node.value is None
 
@@ -117,10 +123,7 @@ def _reached(body: list[ast.stmt]) -> list[ast.stmt]:
     """Return the statements of a block that can be reached, without those that do nothing."""
     out: list[ast.stmt] = []
     for i, one in enumerate(body):
-        is_idle = isinstance(one, ast.Pass) or (
-            isinstance(one, ast.Expr) and isinstance(one.value, ast.Constant)
-        )
-        if not is_idle:
+        if not is_idle(one):
             out.append(one)
         if isinstance(one, ast.Return | ast.Raise) and not _means_more(body[i + 1 :]):
             break

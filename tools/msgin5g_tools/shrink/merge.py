@@ -5,6 +5,7 @@ from collections import Counter
 
 from msgin5g_tools.shrink.calls import Definition
 from msgin5g_tools.shrink.facts import Facts
+from msgin5g_tools.shrink.fold import is_idle
 from msgin5g_tools.shrink.link import Linked
 from msgin5g_tools.shrink.scopes import walk
 
@@ -57,13 +58,8 @@ def _merge(node: ast.ClassDef, lower: ast.ClassDef) -> bool:
     elif first is not None and before is not None:
         lower.body.remove(before)
     node.bases = lower.bases
-    node.body = [one for one in (*lower.body, *node.body) if not _is_idle(one)] or node.body
+    node.body = [one for one in (*lower.body, *node.body) if not is_idle(one)] or node.body
     return True
-
-
-def _is_idle(node: ast.stmt) -> bool:
-    is_text = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
-    return is_text or isinstance(node, ast.Pass)
 
 
 def _methods(node: ast.ClassDef) -> dict[str, Definition]:

@@ -1,6 +1,6 @@
 """Classes that only hold attributes: one of them does for all of a unit.
 
-A class costs a board some 200 bytes, however little is in it.
+A class costs a board some 100 bytes, however little is in it.
 """
 
 import ast
@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 from msgin5g_tools.shrink.calls import Definition, Function, argument, functions
 from msgin5g_tools.shrink.facts import Facts
+from msgin5g_tools.shrink.fold import is_idle
 from msgin5g_tools.shrink.link import Linked
 from msgin5g_tools.shrink.scopes import own, walk
 
@@ -23,7 +24,7 @@ def expand_records(linked: Linked, facts: Facts) -> bool:
     for function in functions(linked, facts):
         if function.node.name != "__init__" or len(function.calls) != 1:
             continue
-        if not all(one is function.node or _is_idle(one) for one in function.owner):
+        if not all(one is function.node or is_idle(one) for one in function.owner):
             continue
         given = {one.arg for one in function.node.args.args[1:]}
         if _has_bases(linked, function) or not all(
@@ -42,6 +43,7 @@ def merge_records(linked: Linked, facts: Facts) -> bool:
     Objects of two such classes must not be told apart by comparing `type(one)` with `type(other)`:
     that names no class.
     """
+    changed = False
     read: Counter[str] = Counter()
     made: Counter[str] = Counter()
     for tree in linked.trees.values():
@@ -58,17 +60,16 @@ def merge_records(linked: Linked, facts: Facts) -> bool:
             for node in tree.body
             if isinstance(node, ast.ClassDef)
             and not (node.bases or node.keywords or node.decorator_list)
-            and all(map(_is_idle, node.body))
+            and all(map(is_idle, node.body))
             and read[node.name] == made[node.name]
             and facts.may_rename_global(node.name)
         ]
-        if len(alike) > 1:
-            first, second = alike[:2]
-            tree.body.remove(second)
+        for other in alike[1:]:
+            tree.body.remove(other)
             for one in linked.trees.values():
-                _Renamer(second.name, first.name).visit(one)
-            return True
-    return False
+                _Renamer(other.name, alike[0].name).visit(one)
+            changed = True
+    return changed
 
 
 def _blocks(linked: Linked) -> Iterator[list[ast.stmt]]:
@@ -168,20 +169,13 @@ def _is_plain(node: ast.stmt, given: set[str]) -> bool:
     return target.value.id == "self" and is_known
 
 
-def _is_idle(node: ast.stmt) -> bool:
-    is_text = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
-    return is_text or isinstance(node, ast.Pass)
-
-
 def _has_bases(linked: Linked, function: Function) -> bool:
     """Tell whether the class has bases, or is one."""
     for tree in linked.trees.values():
         for node in tree.body:
             if isinstance(node, ast.ClassDef) and node.body is function.owner:
-                named = [base for one in linked.trees.values() for base in _bases(one)]
-                return (
-                    bool(node.bases or node.keywords or node.decorator_list) or node.name in named
-                )
+                is_base = any(node.name in _bases(one) for one in linked.trees.values())
+                return bool(is_base or node.bases or node.keywords or node.decorator_list)
     return True
 
 

@@ -108,12 +108,10 @@ def bound(body: Iterable[ast.stmt]) -> set[str]:
     for node in own(body):
         if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load):
             out.add(node.id)
-        elif isinstance(node, (*_DEFINITIONS, ast.ExceptHandler)):
-            out |= {node.name} if node.name else set()
-        elif isinstance(node, ast.alias):
-            out.add(node.asname or node.name.partition(".")[0])
         elif isinstance(node, ast.Global | ast.Nonlocal):
             theirs.update(node.names)
+        else:
+            out.update(_binds(node))
     return out - theirs
 
 
@@ -128,30 +126,38 @@ def rebound(nodes: Iterable[ast.AST]) -> set[str]:
     `except`, definitions, or as what `global` and `nonlocal` say."""
     out: set[str] = set()
     for node in (one for part in nodes for one in walk(part)):
-        if isinstance(node, (*_DEFINITIONS, ast.ExceptHandler)):
-            out |= {node.name} if node.name else set()
-        elif isinstance(node, ast.alias):
-            out.add(node.asname or node.name.partition(".")[0])
-        elif isinstance(node, ast.Global | ast.Nonlocal):
+        if isinstance(node, ast.Global | ast.Nonlocal):
             out.update(node.names)
+        else:
+            out.update(_binds(node))
     return out
+
+
+def _binds(node: ast.AST) -> Iterator[str]:
+    """Yield the name that a definition, an `except` or an import binds."""
+    if isinstance(node, (*_DEFINITIONS, ast.ExceptHandler)):
+        if node.name:
+            yield node.name
+    elif isinstance(node, ast.alias):
+        yield node.asname or node.name.partition(".")[0]
 
 
 def own(nodes: Iterable[ast.AST]) -> Iterator[ast.AST]:
     """Yield nodes with what is in them, but not what is in scopes of their own."""
-    todo = list(nodes)
-    for node in todo:
-        yield node
-        if not isinstance(node, _OWN_SCOPES):
-            todo += _children(node)
+    return _within(list(nodes), _OWN_SCOPES)
 
 
 def walk(node: ast.AST) -> Iterator[ast.AST]:
-    """Do what `ast.walk` does, three times as fast: whoever makes a firmware waits for it."""
-    todo = [node]
-    for one in todo:
-        yield one
-        todo += _children(one)
+    """Do what `ast.walk` does, in two thirds of the time: whoever makes a firmware waits."""
+    return _within([node], ())
+
+
+def _within(todo: list[ast.AST], closed: tuple[type[ast.AST], ...]) -> Iterator[ast.AST]:
+    """Yield nodes with what is in them, but not what is in nodes of the types `closed`."""
+    for node in todo:
+        yield node
+        if not isinstance(node, closed):
+            todo += _children(node)
 
 
 def _children(node: ast.AST) -> list[ast.AST]:

@@ -306,7 +306,3 @@ def _of_comprehensions(node: ast.AST) -> Iterator[str]:
     for one in walk(node):
         if isinstance(one, ast.comprehension):
             yield from _names(one.target)
-
-
-def _is_none(value: ast.expr | None) -> bool:
-    return value is None or (isinstance(value, ast.Constant) and value.value is None)
