@@ -106,7 +106,8 @@ async def uart():
     given = made.given
     check((made.number, given["baudrate"]) == (1, 9600), "open", "%s" % given)
     check((given["tx"], given["rx"]) == ("pin 4", "pin 5"), "open", "pins")
-    check(given["timeout"] == 0 and given["rxbuf"] > 1286, "open", "buffers")
+    good = given["timeout"] == 0 and given["txbuf"] >= 512 and given["rxbuf"] > 1286
+    check(good, "open", "buffers")
 
     made.takes = [None, 3, None, 0, 1, 2]
     check(link.send(b"@first") and link.send(memoryview(b"@second")), "send", "refused")

@@ -984,11 +984,13 @@ def test_counters_tell_what_happened() -> None:
     ],
 )
 def test_a_request_with_a_payload_says_that_it_is_json(path, options) -> None:
-    endpoint = make()
+    endpoint = make(nstart=3)
     for _ in range(2):
         endpoint.request(PEER, POST, path, b"{}", 0)
         assert decode(bytes(endpoint.poll(0)[0][0])).options == options
-        endpoint = make()
+    assert list(endpoint._encoded) == [path]
+    endpoint.request(PEER, coap.GET, path, b"", 0)
+    assert decode(bytes(endpoint.poll(0)[0][0])).options == options[:-1]
 
 
 def test_encoded_paths_are_kept_up_to_a_limit() -> None:
